@@ -1,0 +1,7 @@
+"""The networks: plain ``torch.nn.Module``s from normalised images to logits."""
+
+from inception_lightning.models.inception_resnet import InceptionResNetV1, InceptionResNetV2
+from inception_lightning.models.inception_v3 import InceptionV3
+from inception_lightning.models.network import Inception
+
+__all__ = ["Inception", "InceptionResNetV1", "InceptionResNetV2", "InceptionV3"]

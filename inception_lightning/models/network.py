@@ -1,0 +1,180 @@
+"""`Inception`: named stages, one classifier, auxiliary heads. Every variant is a table given to it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, TypeAlias
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inception_lightning.configuration import Configurable
+from inception_lightning.errors import InputError
+from inception_lightning.models.layers import AvgPool, Conv, Spec, Style, build, grid, small
+
+Stem: TypeAlias = Literal["imagenet", "small"]
+"""``imagenet``: the paper's; ``small``: the same convolutions for images of about 32 pixels."""
+
+AUXILIARY_HEAD = (  # Rethinking, Figure 8: 17x17 -> 5x5 -> 5x5x128 -> 1x1x768
+    AvgPool(5, stride=3, valid=True),
+    Conv(128, 1),
+    Conv(768, 5, valid=True),
+)
+
+
+class Inception(Configurable, nn.Module):
+    """A network of named stages, with auxiliary classifiers on some of them.
+
+    ``forward`` gives logits in training and evaluation alike; ``forward_with_aux`` adds the heads'.
+
+    Attributes:
+        mean: What the network expects to be subtracted from images in 0..1, per channel (R, G, B).
+        std: What it expects them to be divided by.
+        image_size: Side of the paper's images, in pixels.
+        aux_weight: Weight of each auxiliary loss where nothing else is said.
+        minimum_size: Side of the smallest square image that passes through all stages, in pixels.
+    """
+
+    mean: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
+    std: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
+    image_size: ClassVar[int] = 299
+    aux_weight: ClassVar[float] = 0.4  # TF-slim's; the papers on v3 and later name no value
+
+    def __init__(
+        self,
+        stages: Mapping[str, Spec],
+        num_classes: int,
+        *,
+        aux: Mapping[str, tuple[Spec, ...]],
+        dropout: float,
+        style: Style,
+    ) -> None:
+        """Build the stages in order.
+
+        Args:
+            stages: Stage name -> its table. The names are attributes and start the state dict's keys.
+            num_classes: Length of the logits.
+            aux: Stage name -> the table of the head that reads the stage's output.
+            dropout: Share of the pooled features that are dropped in training, 0..1.
+            style: Width and the other choices that hold for the whole network.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        self.stages = tuple(stages)
+        self.aux_heads = nn.ModuleDict()
+        channels = 3
+        for name, spec in stages.items():
+            module, channels = build(spec, channels, style)
+            self.add_module(name, module)
+            if name in aux:
+                self.aux_heads[name] = AuxiliaryHead(aux[name], channels, num_classes, style)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(channels, num_classes)
+        self.minimum_size = smallest(tuple(stages.values()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> logits (N, num_classes).
+
+        Raises:
+            InputError: The images are smaller than `minimum_size`.
+        """
+        return self.classify(self.endpoints(images)[self.stages[-1]])
+
+    def forward_with_aux(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Normalised images (N, 3, H, W) -> logits and {stage name: its head's logits}, each (N, num_classes)."""
+        ends = self.endpoints(images)
+        aux = {name: head(ends[name]) for name, head in self.aux_heads.items()}
+        return self.classify(ends[self.stages[-1]]), aux
+
+    def endpoints(self, images: Tensor) -> dict[str, Tensor]:
+        """Normalised images (N, 3, H, W) -> {stage name: activation (N, C, H', W')}, in order."""
+        self.check_size(*images.shape[-2:])
+        ends = {}
+        x = images
+        for name in self.stages:
+            x = self.get_submodule(name)(x)
+            ends[name] = x
+        return ends
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The last stage's activation (N, C, H', W') -> logits (N, num_classes)."""
+        pooled = features.mean(dim=(2, 3))  # (N, C)
+        logits: Tensor = self.classifier(self.dropout(pooled))
+        return logits
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images that the network would shrink to nothing.
+
+        Raises:
+            InputError: ``height`` or ``width`` (pixels) is smaller than `minimum_size`.
+        """
+        if min(height, width) < self.minimum_size:
+            raise InputError(
+                f"{type(self).__name__} needs images of at least {self.minimum_size} x {self.minimum_size} pixels "
+                f"and got {height} x {width}: raise image_size, or build it with stem: small for images of about 32"
+            )
+
+
+class AuxiliaryHead(nn.Module):
+    """A classifier on an inner stage: (N, C, H, W) -> (N, num_classes), for a grid of any size.
+
+    Its table opens with a pool; 5 x 5 with stride 3 makes 5 x 5 of the paper's 17 x 17. A grid too
+    small for that is averaged to 5 x 5 at once, so the head trains on every image the network takes.
+    """
+
+    def __init__(self, table: tuple[Spec, ...], channels: int, num_classes: int, style: Style) -> None:
+        super().__init__()
+        pool, *convolutions = table
+        self.pool, channels = build(pool, channels, style)
+        self.features, channels = build(tuple(convolutions), channels, style)
+        self.classifier = nn.Linear(channels, num_classes)
+        self.pooled_size = smallest(tuple(convolutions))
+        self.minimum_grid = smallest(table)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes as above."""
+        too_small = min(x.shape[-2:]) < self.minimum_grid
+        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5)
+        pooled = self.features(x).mean(dim=(2, 3))  # (N, C)
+        logits: Tensor = self.classifier(pooled)
+        return logits
+
+
+def smallest(spec: Spec) -> int:
+    """Side of the smallest square grid that passes through ``spec``."""
+    return next(size for size in range(1, 1000) if grid(spec, size) >= 1)
+
+
+def stem_for(stem: Stem, table: Spec) -> Spec:
+    """The paper's stem, or its form for small images.
+
+    Raises:
+        InputError: ``stem`` is neither.
+    """
+    if stem not in ("imagenet", "small"):
+        raise InputError(f"stem must be imagenet or small, got {stem!r}")
+    return table if stem == "imagenet" else small(table)
+
+
+def check_depths(depths: Sequence[int]) -> tuple[int, int, int]:
+    """The number of blocks per stage A, B and C.
+
+    Raises:
+        InputError: Not three numbers of at least 1.
+    """
+    if len(depths) != 3 or min(depths) < 1:
+        raise InputError(f"depths must be three numbers of at least 1, one per stage A, B, C, got {list(depths)}")
+    a, b, c = depths
+    return a, b, c
+
+
+def check_scales(scales: float | Sequence[float]) -> tuple[float, float, float]:
+    """One residual scale per stage A, B and C, from one number or three.
+
+    Raises:
+        InputError: Not one or three finite numbers of at least 0.
+    """
+    values = list(scales) if isinstance(scales, Sequence) else [scales] * 3
+    if len(values) != 3 or not all(math.isfinite(value) and value >= 0 for value in values):
+        raise InputError(f"residual_scales must be one number of at least 0, or one per stage A, B, C, got {scales}")
+    a, b, c = values
+    return a, b, c
