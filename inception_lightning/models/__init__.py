@@ -2,6 +2,13 @@
 
 from inception_lightning.models.inception_resnet import InceptionResNetV1, InceptionResNetV2
 from inception_lightning.models.inception_v3 import InceptionV3
+from inception_lightning.models.inception_v4 import InceptionV4
 from inception_lightning.models.network import Inception
 
-__all__ = ["Inception", "InceptionResNetV1", "InceptionResNetV2", "InceptionV3"]
+__all__ = [
+    "Inception",
+    "InceptionResNetV1",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "InceptionV4",
+]

@@ -9,6 +9,7 @@ conv2d_1a .. mixed_5b, inception_a = block35, reduction_a = mixed_6a, inception_
 reduction_b = mixed_7a, inception_c = block8, conv_7b = conv2d_7b.
 """
 
+from inception_lightning.models.inception_v4 import reduction_a
 from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Residual, Spec, Style
 from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, check_scales, stem_for
 
@@ -60,15 +61,6 @@ BLOCK_C_V2 = Concat(  # Figure 19
     Conv(192, 1),
     (Conv(192, 1), Conv(224, (1, 3)), Conv(256, (3, 1))),
 )
-
-
-def reduction_a(k: int, l: int, m: int, n: int) -> Concat:  # noqa: E741 - the paper's letters
-    """Figure 7: 35x35 -> 17x17, with the letters of Table 1."""
-    return Concat(
-        Conv(n, 3, stride=2, valid=True),
-        (Conv(k, 1), Conv(l, 3), Conv(m, 3, stride=2, valid=True)),
-        MaxPool(3, stride=2, valid=True),
-    )
 
 
 def reduction_b(second: int, third: int, last: int) -> Concat:
