@@ -2,6 +2,7 @@
 
 from inception_lightning.models.googlenet import GoogLeNet
 from inception_lightning.models.inception_resnet import InceptionResNetV1, InceptionResNetV2
+from inception_lightning.models.inception_v2 import InceptionV2
 from inception_lightning.models.inception_v3 import InceptionV3
 from inception_lightning.models.inception_v4 import InceptionV4
 from inception_lightning.models.network import Inception
@@ -11,6 +12,7 @@ __all__ = [
     "Inception",
     "InceptionResNetV1",
     "InceptionResNetV2",
+    "InceptionV2",
     "InceptionV3",
     "InceptionV4",
 ]
