@@ -198,16 +198,3 @@ def check_depths(depths: Sequence[int]) -> tuple[int, int, int]:
         raise InputError(f"depths must be three numbers of at least 1, one per stage A, B, C, got {list(depths)}")
     a, b, c = depths
     return a, b, c
-
-
-def check_scales(scales: float | Sequence[float]) -> tuple[float, float, float]:
-    """One residual scale per stage A, B and C, from one number or three.
-
-    Raises:
-        InputError: Not one or three finite numbers of at least 0.
-    """
-    values = list(scales) if isinstance(scales, Sequence) else [scales] * 3
-    if len(values) != 3 or not all(math.isfinite(value) and value >= 0 for value in values):
-        raise InputError(f"residual_scales must be one number of at least 0, or one per stage A, B, C, got {scales}")
-    a, b, c = values
-    return a, b, c
