@@ -9,22 +9,22 @@ conv2d_1a .. mixed_5b, inception_a = block35, reduction_a = mixed_6a, inception_
 reduction_b = mixed_7a, inception_c = block8, conv_7b = conv2d_7b.
 """
 
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Residual, Spec, Style
-from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, check_scales, stem_for
+import math
+from typing import Literal, TypeAlias
+
+from inception_lightning.errors import InputError
+from inception_lightning.models.inception_v3 import STEM as STEM_V3
+from inception_lightning.models.inception_v4 import POOL, reduction_a
+from inception_lightning.models.inception_v4 import STEM as STEM_V4
+from inception_lightning.models.initialisation import Init, filler, truncated_he
+from inception_lightning.models.layers import AvgPool, Concat, Conv, Residual, Spec, Style
+from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, one_of, stem_for
 
 SCALES = (0.17, 0.10, 0.20)  # the released networks'; section 3.3 says 0.1 to 0.3
-Scales = float | tuple[float, float, float]
+Scales: TypeAlias = float | tuple[float, float, float] | Literal["learned"]
 
-STEM = (  # Figure 14, up to its last convolution: 299x299x3 -> 71x71x192
-    Conv(32, 3, stride=2, valid=True),
-    Conv(32, 3, valid=True),
-    Conv(64, 3),
-    MaxPool(3, stride=2, valid=True),
-    Conv(80, 1),
-    Conv(192, 3, valid=True),
-)
-STEM_V1 = (*STEM, Conv(256, 3, stride=2, valid=True))  # Figure 14: -> 35x35x256
-STEM_V2 = (*STEM, MaxPool(3, stride=2, valid=True))  # as released: -> 35x35x192
+STEM_V1 = (*STEM_V3[:-1], Conv(256, 3, stride=2, valid=True))  # Figure 14: 299x299x3 -> 35x35x256
+STEM_V2 = STEM_V3  # as released: 299x299x3 -> 35x35x192
 
 MIXED_5B = Concat(  # as released: 35x35x192 -> 35x35x320
     Conv(96, 1),
@@ -62,92 +62,145 @@ BLOCK_C_V2 = Concat(  # Figure 19
 )
 
 
-def reduction_a(k: int, l: int, m: int, n: int) -> Concat:  # noqa: E741 - the paper's letters
-    """Figure 7: 35x35 -> 17x17, with the letters of Table 1."""
-    return Concat(
-        Conv(n, 3, stride=2, valid=True),
-        (Conv(k, 1), Conv(l, 3), Conv(m, 3, stride=2, valid=True)),
-        MaxPool(3, stride=2, valid=True),
-    )
-
-
 def reduction_b(second: int, third: int, last: int) -> Concat:
     """Figures 12 (v1) and 18 (v2): 17x17 -> 8x8."""
     return Concat(
         (Conv(256, 1), Conv(384, 3, stride=2, valid=True)),
         (Conv(256, 1), Conv(second, 3, stride=2, valid=True)),
         (Conv(256, 1), Conv(third, 3), Conv(last, 3, stride=2, valid=True)),
-        MaxPool(3, stride=2, valid=True),
+        POOL,
     )
 
 
 class InceptionResNetV1(Inception):
     """Inception-ResNet-v1 (Figure 15 with Figure 14's stem): 22.8 M parameters, 299x299 images."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the knobs of the residual-scale study beside the usual eight
         self,
         num_classes: int = 1000,
         *,
+        preset: Literal["paper", "facenet"] = "paper",
         residual_scales: Scales = SCALES,
+        learned_scales: bool = False,
         depths: tuple[int, int, int] = (5, 10, 5),
         width: float = 1.0,
         stem: Stem = "imagenet",
         aux: bool = False,
-        dropout: float = 0.2,
+        dropout: float | None = None,
+        init: Init = "he",
     ) -> None:
         """Describe the network.
 
         Args:
             num_classes: Length of the logits.
+            preset: ``paper``, or ``facenet`` for the form of the public weights: one block more in
+                inception_c, linear and unscaled, and 512 features with batch norm before the classifier.
             residual_scales: Factor on the residuals before they are added (section 3.3), one number or
-                one per stage inception_a, inception_b, inception_c; at least 0.
+                one per stage inception_a, inception_b, inception_c; at least 0. ``learned`` is short
+                for the released networks' with learned_scales.
+            learned_scales: Whether every block's factor is trained, from its residual_scales on.
             depths: Number of blocks in these three stages.
             width: Factor on every number of filters.
             stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.
             aux: Whether an auxiliary classifier on inception_b is built (not in the paper).
-            dropout: Share of the pooled features dropped in training.
+            dropout: Share of the pooled features dropped in training; if not said, the preset's: 0.2 or,
+                for facenet, 0.6.
+            init: ``he``, or ``paper`` for TF-slim's truncated normal.
         """
-        (a, b, c), (scale_a, scale_b, scale_c) = check_depths(depths), check_scales(residual_scales)
+        one_of("preset", preset, ("paper", "facenet"))
+        facenet = preset == "facenet"
+        a, b, c = check_depths(depths)
+        (scale_a, scale_b, scale_c), learned = check_scales(residual_scales, learned_scales)
+        linear = (Residual(BLOCK_C_V1, 1.0, relu=False),) if facenet else ()
         stages: dict[str, Spec] = {
             "stem": stem_for(stem, STEM_V1),
             "inception_a": a * (Residual(BLOCK_A_V1, scale_a),),
             "reduction_a": reduction_a(192, 192, 256, 384),
             "inception_b": b * (Residual(BLOCK_B_V1, scale_b),),
             "reduction_b": reduction_b(256, 256, 256),
-            "inception_c": c * (Residual(BLOCK_C_V1, scale_c),),
+            "inception_c": (*c * (Residual(BLOCK_C_V1, scale_c),), *linear),
         }
-        heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=Style(width))
+        super().__init__(
+            stages,
+            num_classes,
+            aux={"inception_b": AUXILIARY_HEAD} if aux else {},
+            dropout=(0.6 if facenet else 0.2) if dropout is None else dropout,
+            style=Style(width, init=filler(init, truncated_he), learned_scales=learned),
+            bottleneck=512 if facenet else None,
+        )
 
 
 class InceptionResNetV2(Inception):
-    """Inception-ResNet-v2 as released: 55.8 M parameters, 299x299 images.
+    """Inception-ResNet-v2: 55.8 M parameters as released, 299x299 images.
 
-    The last block of inception_c is linear: its scale stays 1.0 and no ReLU follows it.
+    In the released form the last block of inception_c is linear: its scale stays 1.0, unless scales
+    are learned, and no ReLU follows it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the knobs of the residual-scale study beside the usual eight
         self,
         num_classes: int = 1000,
         *,
+        preset: Literal["released", "paper"] = "released",
         residual_scales: Scales = SCALES,
-        depths: tuple[int, int, int] = (10, 20, 10),
+        learned_scales: bool = False,
+        depths: tuple[int, int, int] | None = None,
         width: float = 1.0,
         stem: Stem = "imagenet",
         aux: bool = False,
         dropout: float = 0.2,
+        init: Init = "he",
     ) -> None:
-        """Describe the network; the arguments are those of `InceptionResNetV1`."""
-        (a, b, c), (scale_a, scale_b, scale_c) = check_depths(depths), check_scales(residual_scales)
-        linear = Residual(BLOCK_C_V2, 1.0, relu=False)
+        """Describe the network; arguments not named here are those of `InceptionResNetV1`.
+
+        Args:
+            num_classes: Length of the logits.
+            preset: ``released``, or ``paper`` for Figure 15: Inception-v4's stem, all blocks scaled and
+                rectified, and no conv_7b (32.4 M parameters). The figures' 1154 and 2048 channels are
+                misprints: what is added up must have the 1152 and 2144 of the reductions.
+            residual_scales: See there.
+            learned_scales: See there.
+            depths: Number of blocks in the three stages; if not said, the preset's: 10, 20, 10 or, for
+                paper, 5, 10, 5.
+            width: See there.
+            stem: See there.
+            aux: See there.
+            dropout: Share of the pooled features dropped in training.
+            init: See there.
+        """
+        one_of("preset", preset, ("released", "paper"))
+        paper = preset == "paper"
+        a, b, c = check_depths(((5, 10, 5) if paper else (10, 20, 10)) if depths is None else depths)
+        (scale_a, scale_b, scale_c), learned = check_scales(residual_scales, learned_scales)
+        block_c, linear = Residual(BLOCK_C_V2, scale_c), Residual(BLOCK_C_V2, 1.0, relu=False)
         stages: dict[str, Spec] = {
-            "stem": (stem_for(stem, STEM_V2), MIXED_5B),
+            "stem": stem_for(stem, STEM_V4) if paper else (stem_for(stem, STEM_V2), MIXED_5B),
             "inception_a": a * (Residual(BLOCK_A_V2, scale_a),),
             "reduction_a": reduction_a(256, 256, 384, 384),
             "inception_b": b * (Residual(BLOCK_B_V2, scale_b),),
             "reduction_b": reduction_b(288, 288, 320),
-            "inception_c": (*(c - 1) * (Residual(BLOCK_C_V2, scale_c),), linear),
-            "conv_7b": Conv(1536, 1),
+            "inception_c": c * (block_c,) if paper else (*(c - 1) * (block_c,), linear),
         }
+        if not paper:
+            stages["conv_7b"] = Conv(1536, 1)
         heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=Style(width))
+        style = Style(width, init=filler(init, truncated_he), learned_scales=learned)
+        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+
+
+def check_scales(scales: Scales, learned: bool) -> tuple[tuple[float, float, float], bool]:
+    """One residual scale per stage A, B and C to start from, and whether they are learned.
+
+    Raises:
+        InputError: Not one or three finite numbers of at least 0, nor ``learned``.
+    """
+    match (scales, scales, scales) if isinstance(scales, float | int) else scales:
+        case "learned":
+            return SCALES, True
+        case [float() | int() as a, float() | int() as b, float() | int() as c] if all(
+            0 <= scale < math.inf for scale in (a, b, c)
+        ):
+            return (a, b, c), learned
+    raise InputError(
+        f"residual_scales must be one number of at least 0, or one per stage A, B, C, or learned, got {scales!r}"
+    )

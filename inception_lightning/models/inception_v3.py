@@ -3,20 +3,25 @@
 The paper's figures leave the widths open; they are those of the authors' released network. Its
 names for our stages: stem = Conv2d_1a .. MaxPool_5a, inception_a = Mixed_5b-5d, reduction_a =
 Mixed_6a, inception_b = Mixed_6b-6e, reduction_b = Mixed_7a, inception_c = Mixed_7b-7c.
+
+The paper's own "Inception-v2" is this network before its last two changes (Table 3). Section 6,
+Table 1 and Table 3 contradict each other on it; our reading is ``InceptionV3(stem="7x7",
+aux_batch_norm=False)``: a 7x7 convolution that is not yet factorized and a head without batch norm.
 """
 
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Style
-from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, stem_for
+from dataclasses import replace
+from functools import partial
+from typing import Literal
 
-STEM = (  # Table 1, as released: 299x299x3 -> 35x35x192
-    Conv(32, 3, stride=2, valid=True),
-    Conv(32, 3, valid=True),
-    Conv(64, 3),
-    MaxPool(3, stride=2, valid=True),
-    Conv(80, 1),
-    Conv(192, 3, valid=True),
-    MaxPool(3, stride=2, valid=True),
-)
+from inception_lightning.models.initialisation import Init, filler, truncated_normal
+from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Style
+from inception_lightning.models.network import AUXILIARY_HEAD, Inception, check_depths, one_of, stem_for
+
+POOL = MaxPool(3, stride=2, valid=True)
+
+FACTORIZED = (Conv(32, 3, stride=2, valid=True), Conv(32, 3, valid=True), Conv(64, 3))  # "Factorized 7x7" of Table 3
+STEM = (*FACTORIZED, POOL, Conv(80, 1), Conv(192, 3, valid=True), POOL)  # Table 1, as released: -> 35x35x192
+STEM_7X7 = (Conv(64, 7, stride=2, valid=True), *STEM[len(FACTORIZED) :])
 
 
 def inception_a(pool: int) -> Concat:
@@ -32,7 +37,7 @@ def inception_a(pool: int) -> Concat:
 REDUCTION_A = Concat(  # Figure 10: 35x35x288 -> 17x17x768
     Conv(384, 3, stride=2, valid=True),
     (Conv(64, 1), Conv(96, 3), Conv(96, 3, stride=2, valid=True)),
-    MaxPool(3, stride=2, valid=True),
+    POOL,
 )
 
 
@@ -49,7 +54,7 @@ def inception_b(inner: int) -> Concat:
 REDUCTION_B = Concat(  # as released: 17x17x768 -> 8x8x1280
     (Conv(192, 1), Conv(320, 3, stride=2, valid=True)),
     (Conv(192, 1), Conv(192, (1, 7)), Conv(192, (7, 1)), Conv(192, 3, stride=2, valid=True)),
-    MaxPool(3, stride=2, valid=True),
+    POOL,
 )
 
 EXPANDED = Concat(Conv(384, (1, 3)), Conv(384, (3, 1)))  # the fork at the top of Figure 7
@@ -71,10 +76,12 @@ class InceptionV3(Inception):
         *,
         depths: tuple[int, int, int] = (3, 4, 2),
         width: float = 1.0,
-        stem: Stem = "imagenet",
+        stem: Literal["imagenet", "7x7", "small"] = "imagenet",
         aux: bool = True,
+        aux_batch_norm: bool = True,
         dropout: float = 0.2,
         count_include_pad: bool = False,
+        init: Init = "he",
     ) -> None:
         """Describe the network.
 
@@ -82,19 +89,34 @@ class InceptionV3(Inception):
             num_classes: Length of the logits.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
             width: Factor on every number of filters.
-            stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.
+            stem: ``imagenet``; ``7x7``, with one such convolution instead of the first three; or
+                ``small``, for images of about 32 pixels.
             aux: Whether the auxiliary classifier on inception_b is built (Rethinking, section 4).
+            aux_batch_norm: Whether its last convolution has batch norm ("BN-auxiliary", Table 3).
             dropout: Share of the pooled features dropped in training (torchvision trains with 0.5).
             count_include_pad: Whether average pools count their padding, as torchvision and timm do.
+            init: ``he``, or ``paper`` for the truncated normal of the authors' code.
         """
+        one_of("stem", stem, ("imagenet", "7x7", "small"))
         a, b, c = check_depths(depths)
         stages = {
-            "stem": stem_for(stem, STEM),
+            "stem": STEM_7X7 if stem == "7x7" else stem_for(stem, STEM),
             "inception_a": (inception_a(32), *(a - 1) * (inception_a(64),)),
             "reduction_a": REDUCTION_A,
             "inception_b": (inception_b(128), *(b - 2) * (inception_b(160),), inception_b(192))[:b],
             "reduction_b": REDUCTION_B,
             "inception_c": c * (INCEPTION_C,),
         }
-        heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=Style(width, count_include_pad))
+        pool, reduce, last = AUXILIARY_HEAD
+        heads = {"inception_b": (pool, reduce, replace(last, norm=aux_batch_norm))} if aux else {}
+        style = Style(width, count_include_pad, init=filler(init, partial(truncated_normal, std=0.1)))
+        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        if init == "paper":
+            self.draw_linear_weights()
+
+    def draw_linear_weights(self) -> None:
+        """Draw anew what the authors' code starts with other numbers than 0.1: classifiers and the end of the head."""
+        truncated_normal(self.classifier.weight, 0.01)
+        for head in self.aux_heads.values():
+            truncated_normal(head.get_submodule("features.1.conv").get_parameter("weight"), 0.01)
+            truncated_normal(head.get_submodule("classifier").get_parameter("weight"), 0.001)

@@ -1,13 +1,17 @@
-"""The five words in which the papers draw their networks, and `build`, which turns them into modules."""
+"""The words in which the papers draw their networks, and `build`, which turns them into modules.
 
-from collections.abc import Callable
+Five words serve all variants; GoogLeNet adds local response normalisation, BN-Inception a separable
+convolution.
+"""
+
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeAlias, assert_never
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
+
+from inception_lightning.models.blocks import Conv2d, ConvNormReLU, FilterConcat, ResidualBlock
+from inception_lightning.models.initialisation import Filler, he
 
 
 @dataclass(frozen=True)
@@ -15,22 +19,31 @@ class Conv:
     """``filters`` convolutions, batch norm, ReLU. ``kernel`` is (height, width) where they differ.
 
     ``valid`` is the figures' mark "V": no padding. Without it the grid is padded so that only the
-    stride shrinks it.
+    stride shrinks it. Without ``norm`` there is no batch norm but a bias.
     """
 
     filters: int
     kernel: int | tuple[int, int]
     stride: int = 1
     valid: bool = False
+    norm: bool = True
+
+
+@dataclass(frozen=True)
+class SeparableConv(Conv):
+    """``multiplier`` filters on each channel by itself, then ``filters`` 1x1 convolutions, batch norm, ReLU."""
+
+    multiplier: int = 8
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Max pooling."""
+    """Max pooling; ``ceil`` lets the last window reach beyond the grid, as Caffe's do."""
 
     kernel: int
     stride: int = 1
     valid: bool = False
+    ceil: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,13 @@ class AvgPool:
     kernel: int
     stride: int = 1
     valid: bool = False
+
+
+@dataclass(frozen=True)
+class LRN:
+    """Local response normalisation over ``channels`` neighbours (GoogLeNet, Figure 3)."""
+
+    channels: int = 5
 
 
 class Concat:
@@ -58,7 +78,7 @@ class Residual:
     relu: bool = True
 
 
-Spec: TypeAlias = "Conv | MaxPool | AvgPool | Concat | Residual | tuple[Spec, ...]"
+Spec: TypeAlias = "Conv | MaxPool | AvgPool | LRN | Concat | Residual | tuple[Spec, ...]"
 """One word, or a chain of words in a tuple."""
 
 
@@ -70,10 +90,20 @@ class Style:
         width: Factor on every convolution's number of filters.
         count_include_pad: Whether the padding counts in the average pools. TensorFlow, which trained
             the published networks, does not count it; torchvision's and timm's Inception-v3 do.
+        batch_norm: Whether convolutions are followed by batch norm.
+        conv_bias: Whether they have a bias even then.
+        bn_eps: Epsilon of batch norm.
+        init: Draws the weights of the convolutions.
+        learned_scales: Whether the residual scales are trained.
     """
 
     width: float = 1.0
     count_include_pad: bool = False
+    batch_norm: bool = True
+    conv_bias: bool = False
+    bn_eps: float = 0.001
+    init: Filler = he
+    learned_scales: bool = False
 
     def filters(self, filters: int) -> int:
         """The number of filters at this width, at least one."""
@@ -90,33 +120,44 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
                 modules.append(module)
             return nn.Sequential(*modules), channels
         case Conv():
-            filters = style.filters(spec.filters)
-            return ConvNormReLU(channels, filters, spec), filters
+            filters, norm = style.filters(spec.filters), style.batch_norm and spec.norm
+            conv = convolution(channels, filters, spec, bias=style.conv_bias or not norm, init=style.init)
+            return ConvNormReLU(conv, nn.BatchNorm2d(filters, eps=style.bn_eps) if norm else nn.Identity()), filters
         case MaxPool():
-            return nn.MaxPool2d(spec.kernel, spec.stride, _padding(spec)), channels
+            return nn.MaxPool2d(spec.kernel, spec.stride, _padding(spec), ceil_mode=spec.ceil), channels
         case AvgPool():
             include = style.count_include_pad
             return nn.AvgPool2d(spec.kernel, spec.stride, _padding(spec), count_include_pad=include), channels
+        case LRN():
+            return nn.LocalResponseNorm(spec.channels), channels
         case Concat():
             branches = [build(branch, channels, style) for branch in spec.branches]
             return FilterConcat([module for module, _ in branches]), sum(filters for _, filters in branches)
         case Residual():
             inner, inner_channels = build(spec.inner, channels, style)
-            return ResidualBlock(inner, Conv2d(inner_channels, channels, 1), spec.scale, spec.relu), channels
+            project = Conv2d(inner_channels, channels, 1, init=style.init)
+            return ResidualBlock(inner, project, spec.scale, spec.relu, style.learned_scales), channels
         case _:
             assert_never(spec)
 
 
 def grid(spec: Spec, size: int) -> int:
-    """Side of the grid that ``spec`` makes of a ``size`` x ``size`` one; 0 or less where it does not fit."""
+    """Side of the grid that ``spec`` makes of a ``size`` x ``size`` one; 0 or less where it does not fit.
+
+    It does not fit either where branches side by side make grids of different sizes.
+    """
     match spec:
         case tuple():
             return reduce(lambda side, word: grid(word, side), spec, size)
         case Conv() | MaxPool() | AvgPool():
             reach = max(_pair(spec.kernel)) if spec.valid else 1
-            return (size - reach) // spec.stride + 1
+            beyond = spec.stride - 1 if isinstance(spec, MaxPool) and spec.ceil else 0
+            return (size - reach + beyond) // spec.stride + 1
+        case LRN():
+            return size
         case Concat():
-            return min(grid(branch, size) for branch in spec.branches)
+            sides = {grid(branch, size) for branch in spec.branches}
+            return sides.pop() if len(sides) == 1 else 0
         case Residual():
             return min(size, grid(spec.inner, size))
         case _:
@@ -136,56 +177,22 @@ def small(stem: Spec) -> Spec:
             return replace(stem, stride=1, valid=False)
         case MaxPool():
             return ()
+        case LRN():
+            return stem
         case Concat():
             return Concat(*(small(branch) for branch in stem.branches))
         case _:
             raise TypeError(f"a stem has no {type(stem).__name__}")
 
 
-class ConvNormReLU(nn.Module):
-    """Convolution without bias, batch norm (epsilon 0.001), ReLU: (N, in, H, W) -> (N, out, H', W')."""
-
-    def __init__(self, in_channels: int, out_channels: int, spec: Conv) -> None:
-        super().__init__()
-        self.conv = Conv2d(in_channels, out_channels, spec.kernel, spec.stride, _padding(spec), bias=False)
-        self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes as above."""
-        return F.relu(self.bn(self.conv(x)), inplace=True)
-
-
-class FilterConcat(nn.ModuleList):
-    """Branches side by side: (N, C, H, W) -> (N, sum of the branches' channels, H', W')."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes as above."""
-        return torch.cat([branch(x) for branch in self], dim=1)
-
-
-class ResidualBlock(nn.Module):
-    """``relu(x + scale * project(inner(x)))``: (N, C, H, W) -> (N, C, H, W)."""
-
-    def __init__(self, inner: nn.Module, project: nn.Module, scale: float, relu: bool) -> None:
-        super().__init__()
-        self.inner = inner
-        self.project = project
-        self.scale = scale
-        self.activation: Callable[[Tensor], Tensor] = F.relu if relu else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes as above."""
-        return self.activation(torch.add(x, self.project(self.inner(x)), alpha=self.scale))
-
-
-class Conv2d(nn.Conv2d):
-    """A convolution that starts with He et al.'s normal weights (arXiv:1502.01852) and zero bias."""
-
-    def reset_parameters(self) -> None:
-        """Draw new weights."""
-        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+def convolution(channels: int, filters: int, spec: Conv, *, bias: bool, init: Filler) -> nn.Module:
+    """The convolution in ``spec``: (N, channels, H, W) -> (N, filters, H', W')."""
+    shape = (spec.kernel, spec.stride, _padding(spec))
+    if not isinstance(spec, SeparableConv):
+        return Conv2d(channels, filters, *shape, bias=bias, init=init)
+    inner = channels * spec.multiplier
+    depthwise = Conv2d(channels, inner, *shape, groups=channels, bias=False, init=init)
+    return nn.Sequential(depthwise, Conv2d(inner, filters, 1, bias=bias, init=init))
 
 
 def _pair(kernel: int | tuple[int, int]) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """`Inception`: named stages, one classifier, auxiliary heads. Every variant is a table given to it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 from torch import Tensor, nn
@@ -9,10 +9,14 @@ from torch.nn import functional as F
 
 from inception_lightning.configuration import Configurable
 from inception_lightning.errors import InputError
+from inception_lightning.models.initialisation import he
 from inception_lightning.models.layers import AvgPool, Conv, Spec, Style, build, grid, small
 
 Stem: TypeAlias = Literal["imagenet", "small"]
 """``imagenet``: the paper's; ``small``: the same convolutions for images of about 32 pixels."""
+
+Chain: TypeAlias = tuple[Spec, ...]
+"""Words in order."""
 
 AUXILIARY_HEAD = (  # Rethinking, Figure 8: 17x17 -> 5x5 -> 5x5x128 -> 1x1x768
     AvgPool(5, stride=3, valid=True),
@@ -31,22 +35,25 @@ class Inception(Configurable, nn.Module):
         std: What it expects them to be divided by.
         image_size: Side of the paper's images, in pixels.
         aux_weight: Weight of each auxiliary loss where nothing else is said.
+        aux_dropout: Share of the auxiliary classifiers' features dropped in training.
         minimum_size: Side of the smallest square image that passes through all stages, in pixels.
     """
 
-    mean: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
-    std: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     image_size: ClassVar[int] = 299
     aux_weight: ClassVar[float] = 0.4  # TF-slim's; the papers on v3 and later name no value
+    aux_dropout: ClassVar[float] = 0.0
 
     def __init__(
         self,
         stages: Mapping[str, Spec],
         num_classes: int,
         *,
-        aux: Mapping[str, tuple[Spec, ...]],
+        aux: Mapping[str, Chain],
         dropout: float,
         style: Style,
+        bottleneck: int | None = None,
     ) -> None:
         """Build the stages in order.
 
@@ -56,6 +63,7 @@ class Inception(Configurable, nn.Module):
             aux: Stage name -> the table of the head that reads the stage's output.
             dropout: Share of the pooled features that are dropped in training, 0..1.
             style: Width and the other choices that hold for the whole network.
+            bottleneck: Features that the pooled ones are reduced to before they are classified.
         """
         super().__init__()
         self.num_classes = num_classes
@@ -66,9 +74,14 @@ class Inception(Configurable, nn.Module):
             module, channels = build(spec, channels, style)
             self.add_module(name, module)
             if name in aux:
-                self.aux_heads[name] = AuxiliaryHead(aux[name], channels, num_classes, style)
+                self.aux_heads[name] = AuxiliaryHead(aux[name], channels, num_classes, self.aux_dropout, style)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.bottleneck: nn.Module = nn.Identity()
+        if bottleneck is not None:
+            features = style.filters(bottleneck)
+            norm = nn.BatchNorm1d(features, eps=style.bn_eps)
+            self.bottleneck, channels = nn.Sequential(nn.Linear(channels, features, bias=False), norm), features
+        self.classifier = linear(channels, num_classes, style)
         self.minimum_size = smallest(tuple(stages.values()))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -98,7 +111,7 @@ class Inception(Configurable, nn.Module):
     def classify(self, features: Tensor) -> Tensor:
         """The last stage's activation (N, C, H', W') -> logits (N, num_classes)."""
         pooled = features.mean(dim=(2, 3))  # (N, C)
-        logits: Tensor = self.classifier(self.dropout(pooled))
+        logits: Tensor = self.classifier(self.bottleneck(self.dropout(pooled)))
         return logits
 
     def check_size(self, height: int, width: int) -> None:
@@ -117,26 +130,37 @@ class Inception(Configurable, nn.Module):
 class AuxiliaryHead(nn.Module):
     """A classifier on an inner stage: (N, C, H, W) -> (N, num_classes), for a grid of any size.
 
-    Its table opens with a pool; 5 x 5 with stride 3 makes 5 x 5 of the paper's 17 x 17. A grid too
-    small for that is averaged to 5 x 5 at once, so the head trains on every image the network takes.
+    Its table may open with a pool; 5 x 5 with stride 3 makes 5 x 5 of v3's 17 x 17. A grid too small
+    for that, or any grid where there is no such pool, is averaged to what the convolutions need, so
+    the head trains on every image the network takes.
     """
 
-    def __init__(self, table: tuple[Spec, ...], channels: int, num_classes: int, style: Style) -> None:
+    def __init__(self, table: Chain, channels: int, num_classes: int, dropout: float, style: Style) -> None:
         super().__init__()
-        pool, *convolutions = table
-        self.pool, channels = build(pool, channels, style)
-        self.features, channels = build(tuple(convolutions), channels, style)
-        self.classifier = nn.Linear(channels, num_classes)
-        self.pooled_size = smallest(tuple(convolutions))
-        self.minimum_grid = smallest(table)
+        pools, convolutions = (table[:1], table[1:]) if isinstance(table[0], AvgPool) else ((), table)
+        self.pool, channels = build(pools, channels, style)
+        self.features, channels = build(convolutions, channels, style)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = linear(channels, num_classes, style)
+        self.pooled_size = smallest(convolutions)
+        self.minimum_grid = smallest(table) if pools else math.inf
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes as above."""
         too_small = min(x.shape[-2:]) < self.minimum_grid
-        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5)
+        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5), GoogLeNet's 4 x 4
         pooled = self.features(x).mean(dim=(2, 3))  # (N, C)
-        logits: Tensor = self.classifier(pooled)
+        logits: Tensor = self.classifier(self.dropout(pooled))
         return logits
+
+
+def linear(features: int, num_classes: int, style: Style) -> nn.Linear:
+    """A classifier: (N, features) -> (N, num_classes). Weights start as PyTorch's or as the paper's."""
+    layer = nn.Linear(features, num_classes)
+    if style.init is not he:
+        style.init(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 def smallest(spec: Spec) -> int:
@@ -150,9 +174,18 @@ def stem_for(stem: Stem, table: Spec) -> Spec:
     Raises:
         InputError: ``stem`` is neither.
     """
-    if stem not in ("imagenet", "small"):
-        raise InputError(f"stem must be imagenet or small, got {stem!r}")
+    one_of("stem", stem, ("imagenet", "small"))
     return table if stem == "imagenet" else small(table)
+
+
+def one_of(knob: str, value: str, choices: Collection[str]) -> None:
+    """Refuse a ``value`` of ``knob`` that is not among ``choices``.
+
+    Raises:
+        InputError: It is not.
+    """
+    if value not in choices:
+        raise InputError(f"{knob} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def check_depths(depths: Sequence[int]) -> tuple[int, int, int]:
@@ -164,17 +197,4 @@ def check_depths(depths: Sequence[int]) -> tuple[int, int, int]:
     if len(depths) != 3 or min(depths) < 1:
         raise InputError(f"depths must be three numbers of at least 1, one per stage A, B, C, got {list(depths)}")
     a, b, c = depths
-    return a, b, c
-
-
-def check_scales(scales: float | Sequence[float]) -> tuple[float, float, float]:
-    """One residual scale per stage A, B and C, from one number or three.
-
-    Raises:
-        InputError: Not one or three finite numbers of at least 0.
-    """
-    values = list(scales) if isinstance(scales, Sequence) else [scales] * 3
-    if len(values) != 3 or not all(math.isfinite(value) and value >= 0 for value in values):
-        raise InputError(f"residual_scales must be one number of at least 0, or one per stage A, B, C, got {scales}")
-    a, b, c = values
     return a, b, c

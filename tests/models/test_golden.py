@@ -2,97 +2,99 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from inception_lightning.models import Inception, InceptionResNetV1, InceptionResNetV2, InceptionV3
+from inception_lightning.errors import InputError
+from inception_lightning.models import Inception, InceptionResNetV1, InceptionResNetV2
+from tests.models.golden import GOLDEN, Golden
 
-Variant: TypeAlias = Callable[..., Inception]
-
-STAGES = {
-    "stem": (172_672, (192, 35, 35)),
-    "inception_a": (255_904 + 277_472 + 285_152, (288, 35, 35)),
-    "reduction_a": (1_153_280, (768, 17, 17)),
-    "inception_b": (1_297_408 + 2 * 1_691_008 + 2_141_952, (768, 17, 17)),
-    "reduction_b": (1_698_304, (1280, 8, 8)),
-    "inception_c": (5_044_608 + 6_076_800, (2048, 8, 8)),
-}
-STAGES_V1 = {
-    "stem": (615_552, (256, 35, 35)),
-    "inception_a": (5 * 77_440, (256, 35, 35)),
-    "reduction_a": (1_710_080, (896, 17, 17)),
-    "inception_b": (10 * 690_048, (896, 17, 17)),
-    "reduction_b": (3_346_176, (1792, 8, 8)),
-    "inception_c": (5 * 1_600_768, (1792, 8, 8)),
-}
-STAGES_V2 = {
-    "stem": (440_992, (320, 35, 35)),
-    "inception_a": (10 * 123_168, (320, 35, 35)),
-    "reduction_a": (2_664_960, (1088, 17, 17)),
-    "inception_b": (20 * 1_126_784, (1088, 17, 17)),
-    "reduction_b": (3_880_960, (2080, 8, 8)),
-    "inception_c": (10 * 2_035_424, (2080, 8, 8)),
-    "conv_7b": (3_197_952, (1536, 8, 8)),
-}
-GOLDEN: list[tuple[Variant, dict[str, Any], int, int, int, dict[str, Any]]] = [
-    # variant, knobs, parameters at 1000 classes, parameters of the head, multiply-accumulates at 299, stages
-    (InceptionV3, {}, 23_834_568, 3_326_696, 5_713_216_096, STAGES),
-    (InceptionResNetV1, {}, 22_756_328, 3_343_080, 6_206_361_696, STAGES_V1),
-    (InceptionResNetV2, {}, 55_843_464, 3_367_656, 13_155_794_016, STAGES_V2),
-]
+DEFAULTS = [row for row in GOLDEN if not row.knobs]
 
 
-def parameters(module: torch.nn.Module) -> int:
+def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize(("variant", "knobs", "total", "head", "macs", "stages"), GOLDEN)
-def test_exact_size_cost_and_shapes(
-    variant: Variant, knobs: dict[str, Any], total: int, head: int, macs: int, stages: dict[str, Any]
-) -> None:
+def macs(net: Callable[..., Any], images: torch.Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        net(images)
+    return counter.get_total_flops() // 2
+
+
+def on_meta(row: Golden, num_classes: int = 1000, **knobs: Any) -> tuple[Inception, torch.Tensor]:
+    """The row's network and images of the paper's size."""
     with torch.device("meta"):
-        net = variant(aux=False, **knobs)
-        with_head = variant(aux=True, **knobs)
-        images = torch.empty(1, 3, 299, 299)
-        with FlopCounterMode(display=False) as counter:
-            logits = net(images)
+        net = row.variant(num_classes, **row.knobs, **knobs).eval()
+        return net, torch.empty(1, 3, net.image_size, net.image_size)
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_exact_size_cost_and_shapes(row: Golden) -> None:
+    net, images = on_meta(row, aux=False)
+    with FlopCounterMode(display=False) as counter:
         ends = net.endpoints(images)
-    assert parameters(net) == total
-    assert parameters(with_head) == total + head
-    assert counter.get_total_flops() == 2 * macs
+        logits = net.classify(ends[net.stages[-1]])
+    assert parameters(net) == row.parameters[-1]
+    assert counter.get_total_flops() == 2 * row.macs
     assert logits.shape == (1, 1000)
-    assert {n: (parameters(net.get_submodule(n)), tuple(x.shape[1:])) for n, x in ends.items()} == stages
+    assert {n: (parameters(net.get_submodule(n)), tuple(x.shape[1:])) for n, x in ends.items()} == row.stages
 
 
-@pytest.mark.parametrize(
-    ("variant", "ten", "hundred"),
-    [
-        (InceptionV3, 21_806_058, 21_990_468),
-        (InceptionResNetV1, 20_981_258, 21_142_628),
-        (InceptionResNetV2, 54_321_834, 54_460_164),
-    ],
-)
-def test_other_class_counts(variant: Variant, ten: int, hundred: int) -> None:
-    with torch.device("meta"):
-        assert parameters(variant(10, aux=False)) == ten
-        assert parameters(variant(100, aux=False)) == hundred
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_exact_size_and_cost_of_heads(row: Golden) -> None:
+    net, images = on_meta(row, aux=True)
+    assert parameters(net) == row.parameters[-1] + row.head
+    assert macs(net, images) == row.macs
+    assert macs(net.forward_with_aux, images) == row.macs + row.head_macs
 
 
-@pytest.mark.parametrize("variant", [InceptionV3, InceptionResNetV1, InceptionResNetV2])
-def test_width_scales_parameters_by_its_square(variant: Variant) -> None:
-    with torch.device("meta"):
-        full, half = variant(10, aux=False), variant(10, width=0.5, aux=False)
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_other_class_counts(row: Golden) -> None:
+    assert (parameters(on_meta(row, 10, aux=False)[0]), parameters(on_meta(row, 100, aux=False)[0])) == row.parameters[
+        :2
+    ]
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_below_the_minimum_size_one_sentence_names_it(row: Golden) -> None:
+    net, _ = on_meta(row)
+    images = torch.empty(1, 3, row.smallest, row.smallest, device="meta")
+    assert net.minimum_size == row.smallest
+    assert net(images).shape == (1, 1000)
+    sentence = f"{type(net).__name__} needs images of at least {row.smallest} x {row.smallest} pixels and got"
+    with pytest.raises(InputError, match=sentence):
+        net(images[..., 1:])
+
+
+@pytest.mark.parametrize("row", DEFAULTS, ids=str)
+def test_width_scales_parameters_by_its_square(row: Golden) -> None:
+    full, half = on_meta(row, 10, aux=False)[0], on_meta(row, 10, aux=False, width=0.5)[0]
     assert math.isclose(parameters(half) / parameters(full), 0.25, rel_tol=0.03)
 
 
-@pytest.mark.parametrize("variant", [InceptionV3, InceptionResNetV1, InceptionResNetV2])
-def test_small_stem_keeps_every_weight_and_the_papers_grids(variant: Variant) -> None:
-    with torch.device("meta"):
-        paper, small = variant(10), variant(10, stem="small")
-        ends = small.endpoints(torch.empty(1, 3, 32, 32))
+@pytest.mark.parametrize("row", [row for row in GOLDEN if "stem" not in row.knobs], ids=str)
+def test_small_stem_keeps_every_weight_and_the_papers_grids(row: Golden) -> None:
+    paper, small = on_meta(row, 10)[0], on_meta(row, 10, stem="small")[0]
+    ends = small.endpoints(torch.empty(1, 3, 32, 32, device="meta"))
     shapes = {name: weight.shape for name, weight in paper.state_dict().items()}
     assert {name: weight.shape for name, weight in small.state_dict().items()} == shapes
-    assert [ends[name].shape[-1] for name in ("inception_a", "inception_b", "inception_c")] == [32, 15, 7]
+    grids = {35: 32, 17: 15, 8: 7} if paper.image_size == 299 else {28: 32, 14: 16, 7: 8}
+    assert {n: tuple(x.shape[1:]) for n, x in ends.items()} == {
+        name: (channels, grids[side], grids[side]) for name, (_, (channels, side, _)) in row.stages.items()
+    }
+
+
+@pytest.mark.parametrize(("classes", "total"), [(8631, 27_910_327), (10575, 28_907_599)])
+def test_facenet_at_the_class_counts_of_its_weights(classes: int, total: int) -> None:
+    with torch.device("meta"):
+        assert parameters(InceptionResNetV1(classes, preset="facenet")) == total
+
+
+def test_the_papers_inception_resnet_v2_at_the_released_depths() -> None:
+    with torch.device("meta"):
+        assert parameters(InceptionResNetV2(preset="paper", depths=(10, 20, 10))) == 55_284_488

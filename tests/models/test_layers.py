@@ -1,15 +1,31 @@
 import pytest
 import torch
-from torch import nn
 
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Residual, Spec, Style, build, grid, small
+from inception_lightning.models.layers import (
+    LRN,
+    AvgPool,
+    Concat,
+    Conv,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    Spec,
+    Style,
+    build,
+    grid,
+    small,
+)
 
 WORDS: list[Spec] = [
     Conv(4, 3),
     Conv(4, 3, stride=2, valid=True),
     Conv(4, (1, 7)),
     MaxPool(3, stride=2, valid=True),
+    MaxPool(3, stride=2, valid=True, ceil=True),
+    MaxPool(2, stride=2, valid=True, ceil=True),
     AvgPool(3),
+    LRN(),
+    SeparableConv(4, 7, stride=2),
     (Conv(4, 3, valid=True), MaxPool(3, stride=2, valid=True)),
     Concat(Conv(4, 1), (Conv(2, 1), Conv(5, 3)), MaxPool(3)),
     Residual(Concat(Conv(4, 1), Conv(2, 3)), 0.1),
@@ -38,22 +54,6 @@ def test_count_include_pad_acts_on_average_pools() -> None:
     assert included(ones)[0, 0, 0, 0].item() == pytest.approx(4 / 9)
 
 
-def test_residual_is_relu_of_the_scaled_sum() -> None:
-    block, _ = build(Residual(Conv(4, 3), 0.3), 3, Style())
-    linear, _ = build(Residual(Conv(4, 3), 0.3, relu=False), 3, Style())
-    linear.load_state_dict(block.state_dict())
-    x = torch.randn(2, 3, 8, 8)
-    branch = block.get_submodule("project")(block.get_submodule("inner")(x))
-    assert torch.allclose(linear(x), x + 0.3 * branch)
-    assert torch.allclose(block(x), torch.relu(x + 0.3 * branch))
-
-
-def test_scale_zero_is_the_identity_on_a_rectified_input() -> None:
-    block, _ = build(Residual(Conv(4, 3), 0.0), 3, Style())
-    x = torch.rand(2, 3, 8, 8)
-    assert torch.equal(block(x), x)
-
-
 def test_small_drops_strides_pools_and_borders() -> None:
     stem = small((Conv(4, 3, stride=2, valid=True), MaxPool(3, stride=2, valid=True), Concat(Conv(2, 3), MaxPool(3))))
     module, channels = build(stem, 3, Style())
@@ -62,8 +62,40 @@ def test_small_drops_strides_pools_and_borders() -> None:
         small(AvgPool(3))
 
 
-def test_convolutions_start_with_he_weights() -> None:
-    module, _ = build(Conv(256, 3), 64, Style())
-    conv = module.get_submodule("conv")
-    assert isinstance(conv, nn.Conv2d)
-    assert conv.weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)
+def test_stems_keep_local_response_normalisation_and_separable_convolutions() -> None:
+    stem = small((SeparableConv(4, 7, stride=2, multiplier=2), LRN(), MaxPool(3, stride=2)))
+    module, channels = build(stem, 3, Style())
+    assert module(torch.randn(1, 3, 9, 9)).shape == (1, channels, 9, 9) == (1, 4, 9, 9)
+
+
+def test_a_separable_convolution_filters_each_channel_and_then_mixes_them() -> None:
+    module, _ = build(SeparableConv(64, 7, stride=2, multiplier=8), 3, Style())
+    weights = {name: tuple(weight.shape) for name, weight in module.named_parameters() if "conv" in name}
+    assert weights == {"conv.0.weight": (3 * 8, 1, 7, 7), "conv.1.weight": (64, 3 * 8, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("word", "style", "biased", "normalised"),
+    [
+        (Conv(4, 3), Style(), False, True),
+        (Conv(4, 3, norm=False), Style(), True, False),
+        (Conv(4, 3), Style(batch_norm=False), True, False),
+        (Conv(4, 3), Style(conv_bias=True), True, True),
+        (SeparableConv(4, 3), Style(conv_bias=True), True, True),
+    ],
+)
+def test_a_convolution_without_batch_norm_has_a_bias(word: Conv, style: Style, biased: bool, normalised: bool) -> None:
+    module, _ = build(word, 3, style)
+    names = set(module.state_dict())
+    assert bool({"conv.bias", "conv.1.bias"} & names) == biased
+    assert ("bn.weight" in names) == normalised
+
+
+def test_epsilon_is_the_styles() -> None:
+    module, _ = build(Conv(4, 3), 3, Style(bn_eps=1e-5))
+    assert getattr(module.get_submodule("bn"), "eps") == 1e-5  # noqa: B009 - a submodule has any type
+
+
+def test_branches_of_different_grids_do_not_fit() -> None:
+    uneven = Concat(Conv(4, 3, stride=2), MaxPool(3, stride=2, valid=True, ceil=True))
+    assert [grid(uneven, size) for size in (6, 7, 8, 9)] == [3, 0, 4, 0]

@@ -1,20 +1,27 @@
 import copy
 import pickle
-import time
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
 from inception_lightning.configuration import rebuild
 from inception_lightning.errors import InputError
-from inception_lightning.models import Inception, InceptionResNetV1, InceptionResNetV2, InceptionV3
-from inception_lightning.models.layers import ResidualBlock
+from inception_lightning.models import (
+    GoogLeNet,
+    Inception,
+    InceptionResNetV1,
+    InceptionResNetV2,
+    InceptionV2,
+    InceptionV3,
+    InceptionV4,
+)
+from inception_lightning.models.blocks import ResidualBlock
+from tests.models.golden import GOLDEN, Golden, Variant
 
-Variant: TypeAlias = Callable[..., Inception]
-
-VARIANTS: list[Variant] = [InceptionV3, InceptionResNetV1, InceptionResNetV2]
+GRID: list[Variant] = [InceptionV3, InceptionV4, InceptionResNetV1, InceptionResNetV2]
+VARIANTS: list[Variant] = [GoogLeNet, InceptionV2, *GRID]
 TINY: dict[str, Any] = {"width": 0.05, "stem": "small", "aux": True}
 
 
@@ -25,43 +32,106 @@ def test_forward_gives_logits_in_training_and_evaluation(variant: Variant) -> No
     for mode in (True, False):
         assert net.train(mode)(images).shape == (2, 7)
     logits, aux = net.forward_with_aux(images)
+    heads = ["inception_b"] if variant in GRID else ["inception_4a", "inception_4d"]
     assert logits.shape == (2, 7)
-    assert {name: head.shape for name, head in aux.items()} == {"inception_b": (2, 7)}
+    assert {name: head.shape for name, head in aux.items()} == dict.fromkeys(heads, (2, 7))
+
+
+def train_one_step(net: Inception, size: int) -> None:
+    """One step of training with all heads; every parameter has a finite gradient, the loss stays finite."""
+    images, labels = torch.randn(2, 3, size, size), torch.tensor([0, 1])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    for _ in range(2):
+        logits, heads = net.forward_with_aux(images)
+        loss = cross_entropy(logits, labels)
+        loss = loss + sum(net.aux_weight * cross_entropy(head, labels) for head in heads.values())
+        assert loss.isfinite()
+        optimizer.zero_grad()
+        loss.backward()
+        grads = {name: weight.grad for name, weight in net.named_parameters()}
+        assert [name for name, grad in grads.items() if grad is None or not grad.isfinite().all()] == []
+        optimizer.step()
+
+
+@pytest.mark.parametrize("aux", [True, False], ids=["heads", "no_heads"])
+@pytest.mark.parametrize("where", ["minimum", "paper", "small"])
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_one_training_step_moves_everything(row: Golden, where: str, aux: bool) -> None:
+    torch.manual_seed(0)
+    knobs = row.knobs | ({"stem": "small"} if where == "small" else {})
+    net = row.variant(3, width=0.05, aux=aux, **knobs)
+    train_one_step(net, {"minimum": row.smallest, "paper": net.image_size, "small": 32}[where])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("stem", "size"), [("imagenet", 75), ("imagenet", 160), ("small", 7), ("small", 32)])
-def test_every_legal_size_trains_with_its_head(variant: Variant, stem: str, size: int) -> None:
-    net = variant(3, width=0.05, depths=(1, 1, 1), stem=stem, aux=True, dropout=0.0)
-    logits, aux = net.forward_with_aux(torch.randn(2, 3, size, size))
-    (logits.sum() + sum(head.sum() for head in aux.values())).backward()
-    assert [name for name, weight in net.named_parameters() if weight.grad is None] == []
-    assert logits.isfinite().all()
+@pytest.mark.parametrize("size", [97, 150, 223])
+def test_odd_sizes_train_with_their_heads(variant: Variant, size: int) -> None:
+    train_one_step(variant(3, width=0.05, aux=True), size)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_below_the_minimum_size_one_sentence_names_it(variant: Variant) -> None:
+@pytest.mark.parametrize("size", [31, 38, 63, 70, 96, 224])
+def test_cadenes_pools_fit_some_sizes(size: int) -> None:
     with torch.device("meta"):
-        net = variant()
-        with pytest.raises(
-            InputError, match=f"{type(net).__name__} needs images of at least 75 x 75 pixels and got 74"
-        ):
-            net(torch.empty(2, 3, 74, 74))
+        assert InceptionV2(preset="cadene").eval()(torch.empty(1, 3, size, size)).shape == (1, 1000)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_full_size_network_is_built_in_a_second(variant: Variant) -> None:
-    # CPU time, so that a busy machine does not fail it; the goal is 1 s on one idle core
-    start = time.process_time()
-    variant()
-    assert time.process_time() - start < 4
+@pytest.mark.parametrize(("height", "width"), [(39, 39), (75, 96), (96, 75)])
+def test_cadenes_pools_refuse_other_sizes_in_one_sentence(height: int, width: int) -> None:
+    with torch.device("meta"):
+        net, images = InceptionV2(preset="cadene"), torch.empty(2, 3, height, width)
+        with pytest.raises(InputError, match=f"cannot join its branches on images of {height} x {width} pixels"):
+            net(images)
+        assert InceptionV2()(images).shape == (2, 1000)
+
+
+def test_cadenes_images_are_0_to_255() -> None:
+    image = torch.tensor([128.0, 117.0, 104.0]) / 255 + 1 / 255  # red, green, blue, each one step above its mean
+    with torch.device("meta"):
+        net = InceptionV2(preset="cadene")
+    assert torch.allclose((image - torch.tensor(net.mean)) / torch.tensor(net.std), torch.ones(3), atol=1e-5)
+    assert InceptionV2.mean == (0.5, 0.5, 0.5)
+
+
+def test_the_papers_heads_are_weighted_as_in_the_papers() -> None:
+    assert {v: (v.aux_weight, v.aux_dropout) for v in (GoogLeNet, InceptionV3, InceptionV4)} == {
+        GoogLeNet: (0.3, 0.7),
+        InceptionV3: (0.4, 0.0),
+        InceptionV4: (0.4, 0.0),
+    }
+
+
+def test_googlenets_head_is_the_papers() -> None:
+    head = GoogLeNet(7, width=0.05).eval().aux_heads["inception_4a"]
+    images = torch.rand(2, head.get_parameter("features.0.conv.weight").shape[1], 14, 14)
+    reduced = head.get_submodule("features.0")(avg_pool2d(images, 5, 3))  # (2, C, 4, 4)
+    weight, bias = (head.get_parameter(f"features.1.conv.{name}") for name in ("weight", "bias"))
+    connected = relu(linear(reduced.flatten(1), weight.flatten(1), bias))
+    assert torch.allclose(head(images), head.get_submodule("classifier")(connected), atol=1e-6)
+
+
+def test_only_the_seed_has_no_heads_unless_asked() -> None:
+    with torch.device("meta"):
+        heads = [len(GoogLeNet(preset=preset).aux_heads) for preset in ("batch_norm", "paper", "torchvision", "seed")]
+        assert [*heads, len(GoogLeNet(preset="seed", aux=True).aux_heads)] == [2, 2, 2, 0, 2]
+
+
+def test_facenet_recommends_its_dropout() -> None:
+    with torch.device("meta"):
+        assert InceptionResNetV1().dropout.p == 0.2
+        assert InceptionResNetV1(preset="facenet").dropout.p == 0.6
+        assert InceptionResNetV1(preset="facenet", dropout=0.0).dropout.p == 0.0
+
+
+def scales(net: Inception) -> list[float]:
+    return [
+        round(torch.as_tensor(module.scale).item(), 6) for module in net.modules() if isinstance(module, ResidualBlock)
+    ]
 
 
 def test_scales_act_per_stage_and_leave_the_linear_block() -> None:
     with torch.device("meta"):
         net = InceptionResNetV2(residual_scales=(0.1, 0.2, 0.3), depths=(1, 1, 2))
-    scales = [module.scale for module in net.modules() if isinstance(module, ResidualBlock)]
-    assert scales == [0.1, 0.2, 0.3, 1.0]
+    assert scales(net) == [0.1, 0.2, 0.3, 1.0]
 
 
 def test_zero_scales_make_a_stage_the_identity() -> None:
@@ -70,16 +140,50 @@ def test_zero_scales_make_a_stage_the_identity() -> None:
     assert torch.equal(ends["inception_a"], ends["stem"])
 
 
-@pytest.mark.parametrize("scales", [-0.1, (0.1, 0.2), (0.1, 0.2, float("nan"))])
-def test_wrong_scales_are_refused(scales: Any) -> None:
+@pytest.mark.parametrize("variant", [InceptionResNetV1, InceptionResNetV2])
+@pytest.mark.parametrize(
+    ("knobs", "start"),
+    [
+        ({"residual_scales": "learned"}, [0.17, 0.10, 0.20]),
+        ({"residual_scales": 0.3, "learned_scales": True}, [0.3, 0.3, 0.3]),
+        ({"residual_scales": (0.1, 0.2, 0.3), "learned_scales": True}, [0.1, 0.2, 0.3]),
+    ],
+)
+def test_learned_scales_stand_in_the_state_dict(variant: Variant, knobs: dict[str, Any], start: list[float]) -> None:
+    linear = [1.0] if variant is InceptionResNetV2 else []
+    net = variant(2, depths=(1, 1, 1 + len(linear)), **knobs, **TINY)
+    assert scales(net) == start + linear
+    learned = [name for name in net.state_dict() if name.endswith(".scale")]
+    assert learned == [f"inception_{letter}.0.scale" for letter in "abc"] + ["inception_c.1.scale"] * len(linear)
+    assert rebuild(net.config).load_state_dict(net.state_dict()).missing_keys == []
+    net.forward_with_aux(torch.randn(2, 3, 16, 16))[0].sum().backward()
+    assert all(net.get_parameter(name).grad is not None for name in learned)
+
+
+def test_learned_scales_of_zero_make_a_stage_the_identity() -> None:
+    net = InceptionResNetV1(2, residual_scales=0.0, learned_scales=True, **TINY).eval()
+    ends = net.endpoints(torch.randn(2, 3, 16, 16))
+    assert torch.equal(ends["inception_a"], ends["stem"])
+
+
+@pytest.mark.parametrize("wrong", [-0.1, (0.1, 0.2), (0.1, 0.2, float("nan")), "fixed", (0.1, 0.2, "learned")])
+def test_wrong_scales_are_refused(wrong: Any) -> None:
     with pytest.raises(InputError, match="residual_scales must be"):
-        InceptionResNetV1(residual_scales=scales)
+        InceptionResNetV1(residual_scales=wrong)
 
 
 @pytest.mark.parametrize("knob", [{"depths": (1, 2)}, {"depths": (0, 1, 1)}, {"stem": "tiny"}])
-def test_wrong_knobs_are_refused(knob: dict[str, Any]) -> None:
+@pytest.mark.parametrize("variant", GRID)
+def test_wrong_knobs_are_refused(variant: Variant, knob: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="must be"):
-        InceptionV3(**knob)
+        variant(**knob)
+
+
+@pytest.mark.parametrize("variant", [GoogLeNet, InceptionV2, InceptionResNetV1, InceptionResNetV2])
+def test_unknown_presets_are_refused(variant: Variant) -> None:
+    wrong: dict[str, Any] = {"preset": "caffe"}
+    with pytest.raises(InputError, match="preset must be one of"):
+        variant(**wrong)
 
 
 @pytest.mark.parametrize("depths", [(1, 1, 1), (1, 2, 1), (4, 5, 3)])

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inception_lightning.models.blocks import ResidualBlock
+from inception_lightning.models.layers import Conv, Residual, Style, build
+
+
+def test_residual_is_relu_of_the_scaled_sum() -> None:
+    block, _ = build(Residual(Conv(4, 3), 0.3), 3, Style())
+    linear, _ = build(Residual(Conv(4, 3), 0.3, relu=False), 3, Style())
+    linear.load_state_dict(block.state_dict())
+    x = torch.randn(2, 3, 8, 8)
+    branch = block.get_submodule("project")(block.get_submodule("inner")(x))
+    assert torch.allclose(linear(x), x + 0.3 * branch)
+    assert torch.allclose(block(x), torch.relu(x + 0.3 * branch))
+
+
+def test_scale_zero_is_the_identity_on_a_rectified_input() -> None:
+    block, _ = build(Residual(Conv(4, 3), 0.0), 3, Style())
+    x = torch.rand(2, 3, 8, 8)
+    assert torch.equal(block(x), x)
+
+
+def learned_block(scale: float) -> ResidualBlock:
+    block, _ = build(Residual(Conv(4, 3), scale), 3, Style(learned_scales=True))
+    assert isinstance(block, ResidualBlock)
+    return block
+
+
+def test_a_learned_scale_is_a_parameter_that_starts_at_its_number() -> None:
+    block, fixed = learned_block(0.3), build(Residual(Conv(4, 3), 0.3), 3, Style())[0]
+    assert isinstance(block.scale, nn.Parameter)
+    assert block.state_dict()["scale"] == pytest.approx(0.3)
+    fixed.load_state_dict({name: value for name, value in block.state_dict().items() if name != "scale"})
+    x = torch.rand(2, 3, 8, 8)
+    assert torch.allclose(block(x), fixed(x))
+
+
+def test_a_learned_scale_is_trained() -> None:
+    block = learned_block(0.3)
+    block(torch.rand(2, 3, 8, 8)).square().sum().backward()
+    assert isinstance(block.scale, Tensor)
+    assert block.scale.grad is not None
+    assert block.scale.grad.abs().item() > 0
+
+
+def test_a_learned_scale_of_zero_is_the_identity_on_a_rectified_input() -> None:
+    block = learned_block(0.0)
+    x = torch.rand(2, 3, 8, 8)
+    assert torch.equal(block(x), x)
+
+
+def test_a_learned_scale_keeps_half_precision() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert learned_block(0.3)(torch.rand(2, 3, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
