@@ -102,10 +102,11 @@ def rebuild(config: Any) -> Any:
 
 
 def _known_classes() -> dict[str, type]:
-    classes = [*_subclasses(Configurable), *_subclasses(Optimizer), *_subclasses(LRScheduler), lr_scheduler.LRScheduler]
+    classes = [*subclasses(Configurable), *subclasses(Optimizer), *subclasses(LRScheduler), lr_scheduler.LRScheduler]
     return {class_path(cls): cls for cls in classes}
 
 
-def _subclasses(cls: type) -> list[type]:
+def subclasses(cls: type) -> list[type]:
+    """All classes below ``cls`` that the program has imported."""
     children: list[type] = cls.__subclasses__()
-    return children + [grandchild for child in children for grandchild in _subclasses(child)]
+    return children + [grandchild for child in children for grandchild in subclasses(child)]

@@ -13,6 +13,7 @@ import math
 from typing import Literal, TypeAlias
 
 from inception_lightning.errors import InputError
+from inception_lightning.models.inception_v3 import STEM as STEM_V3
 from inception_lightning.models.inception_v4 import POOL, reduction_a
 from inception_lightning.models.inception_v4 import STEM as STEM_V4
 from inception_lightning.models.initialisation import Init, filler, truncated_he
@@ -22,16 +23,8 @@ from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, 
 SCALES = (0.17, 0.10, 0.20)  # the released networks'; section 3.3 says 0.1 to 0.3
 Scales: TypeAlias = float | tuple[float, float, float] | Literal["learned"]
 
-STEM = (  # Figure 14, up to its last convolution: 299x299x3 -> 71x71x192
-    Conv(32, 3, stride=2, valid=True),
-    Conv(32, 3, valid=True),
-    Conv(64, 3),
-    POOL,
-    Conv(80, 1),
-    Conv(192, 3, valid=True),
-)
-STEM_V1 = (*STEM, Conv(256, 3, stride=2, valid=True))  # Figure 14: -> 35x35x256
-STEM_V2 = (*STEM, POOL)  # as released: -> 35x35x192
+STEM_V1 = (*STEM_V3[:-1], Conv(256, 3, stride=2, valid=True))  # Figure 14: 299x299x3 -> 35x35x256
+STEM_V2 = STEM_V3  # as released: 299x299x3 -> 35x35x192
 
 MIXED_5B = Concat(  # as released: 35x35x192 -> 35x35x320
     Conv(96, 1),

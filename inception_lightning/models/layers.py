@@ -1,4 +1,8 @@
-"""The five words in which the papers draw their networks, and `build`, which turns them into modules."""
+"""The words in which the papers draw their networks, and `build`, which turns them into modules.
+
+Five words serve all variants; GoogLeNet adds local response normalisation, BN-Inception a separable
+convolution.
+"""
 
 from dataclasses import dataclass, replace
 from functools import reduce

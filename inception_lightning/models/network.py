@@ -152,7 +152,7 @@ class AuxiliaryHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shapes as above."""
         too_small = min(x.shape[-2:]) < self.minimum_grid
-        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5)
+        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5), GoogLeNet's 4 x 4
         pooled = self.features(x).mean(dim=(2, 3))  # (N, C)
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
 from inception_lightning.configuration import rebuild
 from inception_lightning.errors import InputError
@@ -98,6 +98,15 @@ def test_the_papers_heads_are_weighted_as_in_the_papers() -> None:
         InceptionV3: (0.4, 0.0),
         InceptionV4: (0.4, 0.0),
     }
+
+
+def test_googlenets_head_is_the_papers() -> None:
+    head = GoogLeNet(7, width=0.05).eval().aux_heads["inception_4a"]
+    images = torch.rand(2, head.get_parameter("features.0.conv.weight").shape[1], 14, 14)
+    reduced = head.get_submodule("features.0")(avg_pool2d(images, 5, 3))  # (2, C, 4, 4)
+    weight, bias = (head.get_parameter(f"features.1.conv.{name}") for name in ("weight", "bias"))
+    connected = relu(linear(reduced.flatten(1), weight.flatten(1), bias))
+    assert torch.allclose(head(images), head.get_submodule("classifier")(connected), atol=1e-6)
 
 
 def test_only_the_seed_has_no_heads_unless_asked() -> None:

@@ -1,0 +1,9 @@
+"""What Lightning's own callbacks do not do."""
+
+from inception_lightning.callbacks.pictures import Pictures
+from inception_lightning.callbacks.predictions import PredictionWriter
+from inception_lightning.callbacks.progress import LineProgress
+from inception_lightning.callbacks.run_folder import RunFolder
+from inception_lightning.callbacks.summary import RunSummary
+
+__all__ = ["LineProgress", "Pictures", "PredictionWriter", "RunFolder", "RunSummary"]

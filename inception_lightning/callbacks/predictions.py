@@ -1,0 +1,65 @@
+"""Predictions of a folder of photos as one CSV."""
+
+import csv
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from torch import distributed
+
+from inception_lightning.data.folder import Photos
+from inception_lightning.module import Prediction
+
+Row = list[str]
+
+
+class PredictionWriter(Callback):
+    """Writes ``predictions.csv``: file, class, probability, then the runners-up up to the fifth."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write into ``folder``."""
+        self.path = folder / "predictions.csv"
+        self.rows: dict[int, Row] = {}
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Prediction,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the rows of one batch."""
+        photos = _photos(trainer)
+        for index, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
+            row = [str(photos.files[index])]
+            for label, probability in zip(classes, probabilities, strict=True):
+                row += [photos.class_names[label], f"{probability:.6f}"]
+            self.rows[index] = row
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the rows of all processes in the files' order."""
+        rows = self._gather(trainer.world_size)
+        if trainer.is_global_zero:
+            places = (len(next(iter(rows.values()))) - 1) // 2
+            runners_up = [f"{name}_{place}" for place in range(2, places + 1) for name in ("class", "probability")]
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("w", newline="") as file:
+                csv.writer(file).writerows(
+                    [["file", "class", "probability", *runners_up], *(rows[index] for index in sorted(rows))]
+                )
+            print(f"{len(rows)} predictions in {self.path}")
+
+    def _gather(self, world_size: int) -> dict[int, Row]:
+        if world_size == 1:
+            return self.rows
+        gathered: list[dict[int, Row]] = [{}] * world_size
+        distributed.all_gather_object(gathered, self.rows)
+        return {index: row for rows in gathered for index, row in rows.items()}
+
+
+def _photos(trainer: pl.Trainer) -> Photos:
+    photos = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
+    assert isinstance(photos, Photos)
+    return photos

@@ -1,0 +1,64 @@
+"""A run's folder: its resolved configuration and the command that repeats it."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import lightning.pytorch as pl
+import yaml
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+log = logging.getLogger(__name__)
+
+CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
+"""How the processes that Lightning starts for DDP learn of the folder that the first one made."""
+
+
+class RunFolder(Callback):
+    """Writes ``config.yaml`` and ``command.txt`` into the run's folder before anything else happens."""
+
+    def __init__(self, path: Path, config: str, command: str) -> None:
+        """Keep what will be written.
+
+        Args:
+            path: The run's folder.
+            config: The resolved configuration as YAML.
+            command: The command as it was given.
+        """
+        self.path = path
+        self.config = config
+        self.command = command
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write."""
+        if trainer.is_global_zero:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "config.yaml").write_text(self.config)
+            (self.path / "command.txt").write_text(f"{self.command}\n")
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_hyperparams(yaml.safe_load(self.config))
+                    if logger.experiment.url:
+                        log.info("W&B: %s", logger.experiment.url)
+
+
+def new_run_folder(place: Path, kind: str, rank: int) -> Path:
+    """A new folder in ``place``, named after the ``kind`` of run and the time; never one that exists.
+
+    Only the first process (``rank`` 0) makes it and only that one writes into it.
+    """
+    if rank != 0:
+        return Path(os.environ.get(CHOSEN, place))
+    name = kind + time.strftime("%Y-%m-%d_%H-%M-%S")
+    attempt = 1
+    while True:
+        folder = place / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            attempt += 1
+        else:
+            os.environ[CHOSEN] = str(folder)
+            return folder

@@ -1,0 +1,99 @@
+"""What a person wants to know when training ends."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+
+from inception_lightning.module import InceptionClassifier
+
+
+@dataclass(frozen=True)
+class Score:
+    """Validation accuracy after one epoch; ``top5`` is None where there are five classes or fewer."""
+
+    epoch: int
+    top1: float
+    top5: float | None
+
+
+class RunSummary(Callback):
+    """A short table at the end: best and last accuracy, images per second, where the run lies, how to test it."""
+
+    def __init__(self, folder: Path, best: Path) -> None:
+        """Remember the run's folder and where its best checkpoint will be."""
+        self.folder = folder
+        self.best = best
+        self.scores: list[Score] = []
+        self.images = 0
+        self.seconds = 0.0
+        self.clock = 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second over all processes, validation and start-up left out."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say what is trained on what."""
+        if trainer.is_global_zero and isinstance(pl_module, InceptionClassifier):
+            millions = sum(parameter.numel() for parameter in pl_module.net.parameters()) / 1e6
+            data = type(trainer.datamodule).__name__  # type: ignore[attr-defined]  # set by Trainer.fit
+            print(
+                f"{type(pl_module.net).__name__}, {millions:.2f} M parameters, {pl_module.net.num_classes} classes, "
+                f"on {data}; run folder {self.folder}"
+            )
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock on the first batch of an epoch, which the loader's start delays."""
+        if batch_idx == 0:
+            self.clock = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the batch and the time since the one before."""
+        now = time.perf_counter()
+        self.images += len(batch[1]) * trainer.world_size
+        self.seconds += now - self.clock
+        self.clock = now
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note the epoch's scores."""
+        self.clock = time.perf_counter()  # validation is no training time
+        metrics = trainer.callback_metrics
+        if trainer.sanity_checking or "val/top1" not in metrics:
+            return
+        top5 = float(metrics["val/top5"]) if "val/top5" in metrics else None
+        self.scores.append(Score(trainer.current_epoch + 1, float(metrics["val/top1"]), top5))
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the table."""
+        if trainer.is_global_zero:
+            console = Console(soft_wrap=True)
+            console.print(self.table())
+            console.print(f"run        {self.folder}", highlight=False)
+            if self.best.is_file():
+                console.print(f"test it    lightning test --ckpt_path {self.best}", highlight=False)
+
+    def table(self) -> Table:
+        """Best and last validation accuracy and the training speed."""
+        table = Table(caption=f"{self.images_per_second:,.0f} images per second in training")
+        for heading in ("validation", "epoch", "top-1 %", "top-5 %"):
+            table.add_column(heading, justify="left" if heading == "validation" else "right")
+        if self.scores:
+            best = max(self.scores, key=lambda score: score.top1)  # the first of equals, as the checkpoint's
+            for name, score in (("best", best), ("last", self.scores[-1])):
+                table.add_row(name, str(score.epoch), _percent(score.top1), _percent(score.top5))
+        return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"

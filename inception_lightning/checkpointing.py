@@ -1,0 +1,52 @@
+"""Reading checkpoints, always as data."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inception_lightning.errors import InputError
+
+KEY = "inception_lightning"
+"""Where a checkpoint holds the plain data of model and data, and the class names."""
+
+
+def read_checkpoint(path: Path | str, map_location: str | torch.device | None = "cpu") -> dict[str, Any]:
+    """The content of a checkpoint; no code in it runs.
+
+    Raises:
+        InputError: There is no such file, or it is not a checkpoint of this project.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"there is no checkpoint {path}")
+    try:
+        checkpoint = torch.load(path, map_location, weights_only=True)
+    except Exception as error:  # torch raises whatever the damage leads to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a readable checkpoint ({reason})") from None
+    if not isinstance(checkpoint, dict) or KEY not in checkpoint:
+        raise InputError(f"{path} is not a checkpoint of inception_lightning")
+    return checkpoint
+
+
+def newest(place: Path, name: str) -> Path:
+    """The checkpoint ``name`` (best or last) of the newest run in ``place`` that has one.
+
+    Raises:
+        InputError: No run has one.
+    """
+    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
+    return found[-1]
+
+
+def difference(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str | None:
+    """What first keeps ``found`` from being loaded where ``expected`` is; None where it fits."""
+    for name, tensor in expected.items():
+        if name not in found:
+            return f"it has no {name}"
+        if found[name].shape != tensor.shape:
+            return f"its {name} has the shape {list(found[name].shape)}, not {list(tensor.shape)}"
+    extra = next((name for name in found if name not in expected), None)
+    return extra and f"it also has {extra}"

@@ -1,0 +1,186 @@
+"""The command line: argv and YAML end here. The only file that knows LightningCLI."""
+
+import logging
+import os
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentError
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichModelSummary, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from inception_lightning import data, models
+from inception_lightning.callbacks import LineProgress, Pictures, PredictionWriter, RunFolder, RunSummary
+from inception_lightning.callbacks.run_folder import new_run_folder
+from inception_lightning.checkpoint_arguments import said, with_checkpoint
+from inception_lightning.errors import InputError
+from inception_lightning.messages import sentence
+from inception_lightning.module import InceptionClassifier
+from inception_lightning.tracking import Wandb, csv_logger, wandb_logger
+
+SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
+
+TRAINER_DEFAULTS: dict[str, Any] = {"default_root_dir": "runs", "log_every_n_steps": 10}
+CHECKPOINT_DEFAULTS = {
+    "checkpoint.monitor": "val/top1",
+    "checkpoint.mode": "max",
+    "checkpoint.filename": "best",
+    "checkpoint.save_last": True,
+    "checkpoint.auto_insert_metric_name": False,
+    "checkpoint.enable_version_counter": False,  # a better best.ckpt replaces the one before
+}
+
+HARMLESS_WARNINGS = (
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 under torch 2.15
+    ".*does not have many workers",  # the data module has chosen
+    ".*exists and is not empty",  # config.yaml was written first
+    r"It is recommended to use `self.log\(.*sync_dist=True\)`",  # our metrics have gathered all processes
+    "Be aware that when using `ckpt_path`",  # evaluation needs no checkpoint callback
+    "The anonymous setting has no effect",  # Lightning's W&B logger sets it
+)
+
+
+class InceptionCLI(LightningCLI):
+    """LightningCLI with a folder per run, and with the last word for what the command line says."""
+
+    def __init__(self, args: list[str]) -> None:
+        """Parse, build and run ``args``."""
+        self.said = args
+        super().__init__(
+            InceptionClassifier,
+            data.ImageDataModule,
+            subclass_mode_data=True,
+            save_config_callback=None,  # RunFolder does it: Lightning's aborts the second run in a folder
+            trainer_defaults=TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,  # they belong to the model
+            load_from_checkpoint_support=False,  # the checkpoint describes itself
+            args=args,
+        )
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """A parser that takes no shortened option for a whole one: ``--trainer.max_epoch`` is a typo."""
+        return super().init_parser(**kwargs, exit_on_error=False, allow_abbrev=False)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what every run has."""
+        parser.add_class_arguments(ModelCheckpoint, "checkpoint")
+        parser.add_class_arguments(Wandb, "wandb")
+        parser.set_defaults({"data": {"class_path": "Digits"}, **CHECKPOINT_DEFAULTS})
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("data.num_classes", "model.net.init_args.num_classes", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, with the checkpoint's own configuration before everything that was said."""
+        assert isinstance(args, list)
+        try:
+            self.config = parser.parse_args(with_checkpoint(args, TRAINER_DEFAULTS["default_root_dir"]))
+        except ArgumentError as error:
+            parsers = self._subcommand_parsers.values()
+            options = [action.dest for subparser in parsers for action in subparser._actions]
+            raise InputError(sentence(str(error), options)) from None
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning 2.6.6 would let the checkpoint's hyper-parameters beat the flags (#21455)
+        pass
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
+        self._check_num_classes()
+        self.model.check_data(self.datamodule)
+        trainer = super().instantiate_trainer(**(self._for_run() | kwargs))
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
+            raise InputError(
+                f"torchrun started {os.environ['WORLD_SIZE']} processes that would each train alone: "
+                "say --trainer.devices with the processes per machine, and --trainer.strategy ddp"
+            )
+        return trainer
+
+    def _check_num_classes(self) -> None:
+        # the link from the data would replace it silently
+        for key in ("model.net.init_args.num_classes", "model.net.num_classes"):
+            wanted = said(self.said, key)
+            if wanted not in (None, str(self.datamodule.num_classes)):
+                raise InputError(
+                    f"{key} is {wanted}, and {type(self.datamodule).__name__} has {self.datamodule.num_classes} "
+                    "classes: leave it out, it is taken from the data"
+                )
+
+    def _for_run(self) -> dict[str, Any]:
+        wanted = self._get(self.config_init, "trainer")
+        terminal = sys.stdout.isatty()
+        summarise = terminal and wanted["enable_model_summary"] is not False
+        callbacks: list[Callback] = _as_list(wanted["callbacks"])
+        if wanted["enable_progress_bar"] is not False:
+            callbacks.append(RichProgressBar(leave=True) if terminal else LineProgress())
+        if summarise:
+            callbacks.append(RichModelSummary(max_depth=2))
+        if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
+            return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
+        kind = "predict-" if self.subcommand == "predict" else ""
+        folder = new_run_folder(Path(wanted["default_root_dir"]), kind, _rank())
+        if self.subcommand == "predict":
+            return {"callbacks": [*callbacks, PredictionWriter(folder)], "logger": False}
+        return {
+            "callbacks": [*callbacks, *self._callbacks(folder)],
+            "logger": self._loggers(folder, wanted["logger"]),
+            "enable_model_summary": summarise,
+        }
+
+    def _callbacks(self, folder: Path) -> list[Callback]:
+        checkpoint = self._get(self.config_init, "checkpoint")
+        checkpoint.dirpath = checkpoint.dirpath or str(folder / "checkpoints")
+        best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
+        config = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+        return [
+            RunFolder(folder, config, shlex.join(["lightning", *self.said])),
+            checkpoint,
+            Pictures(folder),
+            RunSummary(folder, best),
+        ]
+
+    def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
+        if wanted is False:
+            return []
+        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"))
+        others = [weights_and_biases] if weights_and_biases else []
+        return [csv_logger(folder), *(others if wanted in (None, True) else _as_list(wanted))]
+
+
+def run(args: list[str]) -> int:
+    """Run a command; the exit code."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # advertisements and device lists
+    for message in HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+    try:
+        InceptionCLI(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except SIGTERMException:
+        return 143
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+            return 130
+        raise
+    return 0
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _rank() -> int:
+    return rank_zero_only.rank  # type: ignore[attr-defined]  # an attribute of a function

@@ -1,0 +1,20 @@
+"""The data: image files in, uint8 images (N, 3, H, W) and class indices (N,) out."""
+
+from inception_lightning.data.base import ImageDataModule
+from inception_lightning.data.cifar import CIFAR10, CIFAR100
+from inception_lightning.data.digits import Digits
+from inception_lightning.data.folder import ImageFolder, Photos
+from inception_lightning.data.imagenet import ImageNet
+from inception_lightning.data.transforms import Augmentation, CenterCrop
+
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "Augmentation",
+    "CenterCrop",
+    "Digits",
+    "ImageDataModule",
+    "ImageFolder",
+    "ImageNet",
+    "Photos",
+]

@@ -1,0 +1,195 @@
+"""`ImageDataModule`: everything that data sets share. A data set says its class names and its splits."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import lightning.pytorch as pl
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from inception_lightning.configuration import Configurable
+from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
+from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.errors import InputError
+
+Split: TypeAlias = Literal["train", "val", "test"]
+Batch: TypeAlias = tuple[Tensor, Tensor]
+"""uint8 images (N, 3, H, W) and class indices (N,)."""
+
+
+class ImageDataset(Dataset[tuple[Tensor, int]]):
+    """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of images."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """The image and class index at ``index``."""
+
+
+class ImageTensors(ImageDataset):
+    """Images that fit in memory: uint8 (N, 3, H, W) and class indices (N,)."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images = images
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.images[index], int(self.labels[index])
+
+
+class ImageDataModule(Configurable, pl.LightningDataModule):
+    """Image files in, batches of uint8 images and class indices out.
+
+    A data set subclasses it and writes `class_names` and `dataset`. Images stay uint8 until they are
+    on the device, where the LightningModule normalises them as the network wants.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        batch_size: int,
+        num_workers: int | None,
+        augmentation: Augmentation,
+        evaluation: CenterCrop,
+        seed: int,
+    ) -> None:
+        """Say how images are shown to the network.
+
+        Args:
+            image_size: Side of the square images that come out, in pixels.
+            batch_size: Images per batch and process.
+            num_workers: Processes that decode; by default one per core, 8 at most.
+            augmentation: The random view for training.
+            evaluation: The fixed view for validation, test and prediction.
+            seed: Where the order of training images and their random views start.
+        """
+        super().__init__()
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.num_workers = _cores() if num_workers is None else num_workers
+        self.augmentation = augmentation
+        self.evaluation = evaluation
+        self.seed = seed
+
+    @property
+    @abstractmethod
+    def class_names(self) -> Sequence[str]:
+        """The name of each class index: one map for every split, taken from the training images."""
+
+    @abstractmethod
+    def dataset(self, split: Split) -> ImageDataset:
+        """The whole images of one split."""
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Random views in a new order each epoch; a last, smaller batch is left out."""
+        dataset = self.dataset("train")
+        sampler = TrainSampler(len(dataset), self.seed)
+        views = RandomViews(dataset, self.augmentation.build(self.image_size), self.seed)
+        return self._loader(views, sampler, drop_last=len(sampler) >= self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Every validation image once, in order."""
+        return self._evaluation_loader(self.dataset("val"))
+
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Every test image once, in order."""
+        return self._evaluation_loader(self.dataset("test"))
+
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Refused here: predictions are made on a folder of photos.
+
+        Raises:
+            InputError: Always; `Photos` overrides it.
+        """
+        raise InputError(f"predict reads a folder of photos, not {type(self).__name__}: say --data.root FOLDER")
+
+    def views(self, split: Split) -> "FixedViews":
+        """The images of one split as evaluation shows them to the network."""
+        return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
+
+    def _evaluation_loader(self, dataset: ImageDataset) -> DataLoader[tuple[Tensor, int]]:
+        views = FixedViews(dataset, self.evaluation.build(self.image_size))
+        return self._loader(views, EvaluationSampler(len(dataset)), drop_last=False)
+
+    def _loader(
+        self, views: Dataset[tuple[Tensor, int]], sampler: TrainSampler | EvaluationSampler, drop_last: bool
+    ) -> DataLoader[tuple[Tensor, int]]:
+        return DataLoader(
+            views,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+            generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
+        )
+
+
+class RandomViews(Dataset[tuple[Tensor, int]]):
+    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
+
+    def __init__(self, dataset: ImageDataset, transform: v2.Transform, seed: int) -> None:
+        self.dataset = dataset
+        self.transform = transform
+        self.seed = seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, index = key
+        image, label = self.dataset[index]
+        generator = torch.default_generator  # torchvision's transforms draw from it
+        state = generator.get_state()
+        generator.manual_seed(mixed_seed(self.seed, epoch, index))
+        view: Tensor = self.transform(image)
+        generator.set_state(state)
+        return view, label
+
+
+class FixedViews(Dataset[tuple[Tensor, int]]):
+    """Evaluation views, always the same."""
+
+    def __init__(self, dataset: ImageDataset, transform: v2.Transform) -> None:
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = self.dataset[index]
+        return self.transform(image), label
+
+
+def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
+
+    Raises:
+        InputError: A class is too small to be split, or the fraction leaves one side empty.
+    """
+    try:
+        train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
+    except ValueError as error:
+        raise InputError(f"cannot hold out val_fraction {fraction} of {len(labels)} images: {error}") from None
+    return torch.tensor(sorted(train)), torch.tensor(sorted(val))
+
+
+def _cores() -> int:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(8, usable or 1)

@@ -1,0 +1,176 @@
+"""One's own images: `ImageFolder` to train on, `Photos` to predict."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.files import ImageFiles, class_folders, image_files
+from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.errors import InputError
+
+
+class ImageFolder(ImageDataModule):
+    """Images in one folder per class.
+
+    Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is
+    one, or ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows
+    the validation images.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        val_fraction: float = 0.2,
+        image_size: int = 299,
+        batch_size: int = 32,
+        num_workers: int | None = None,
+        augmentation: Augmentation = Augmentation(),
+        evaluation: CenterCrop = CenterCrop(),
+        seed: int = 0,
+    ) -> None:
+        """Find the classes and say how images are shown to the network.
+
+        Args:
+            root: The folder.
+            val_fraction: Share of each class that is held out where there is no ``val`` folder, 0..1;
+                always the same images.
+            image_size: Side of the square images that come out, in pixels.
+            batch_size: Images per batch and process.
+            num_workers: Processes that decode; by default one per core, 8 at most.
+            augmentation: The random view for training.
+            evaluation: The fixed view for validation, test and prediction.
+            seed: Where the order of training images and their random views start.
+        """
+        super().__init__(
+            image_size=image_size,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            augmentation=augmentation,
+            evaluation=evaluation,
+            seed=seed,
+        )
+        self.root = Path(root)
+        self.val_fraction = val_fraction
+
+    @property
+    def train_folder(self) -> Path:
+        """``root/train``, or ``root`` itself where the classes lie in it."""
+        train = self.root / "train"
+        return train if train.is_dir() else self.root
+
+    @cached_property
+    def class_folders(self) -> list[str]:
+        """The names of the training images' folders, sorted: their order is the class index.
+
+        Raises:
+            InputError: There is no such folder, or it holds no class folders.
+        """
+        return class_folders(self.train_folder)
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of each class index."""
+        return self.class_folders
+
+    def dataset(self, split: Split) -> ImageFiles:
+        """The whole images of one split.
+
+        Raises:
+            InputError: A folder is missing, empty, or holds a class that training does not know.
+        """
+        if split == "test" and (self.root / "test").is_dir():
+            return self._files(self.root / "test")
+        has_val = (self.root / "val").is_dir()
+        if split != "train" and has_val:
+            return self._files(self.root / "val")
+        whole = self._files(self.train_folder)
+        if has_val:
+            return whole
+        train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
+        return whole.subset(train if split == "train" else val)
+
+    def _files(self, folder: Path) -> ImageFiles:
+        indices = {name: index for index, name in enumerate(self.class_folders)}
+        files: list[Path] = []
+        labels: list[int] = []
+        for name in class_folders(folder):
+            if name not in indices:
+                raise InputError(f"{folder} has a class {name!r} that {self.train_folder} does not have")
+            found = image_files(folder / name)
+            files += found
+            labels += [indices[name]] * len(found)
+        if not files:
+            raise InputError(f"no images in {folder}: its class folders are empty")
+        return ImageFiles(files, labels)
+
+
+class Photos(ImageDataModule):
+    """A folder of photos to predict: no classes, no training.
+
+    The command line fills in everything but ``root`` from the checkpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        class_names: list[str],
+        image_size: int = 299,
+        batch_size: int = 32,
+        num_workers: int | None = None,
+        evaluation: CenterCrop = CenterCrop(),
+        seed: int = 0,
+    ) -> None:
+        """Say where the photos are and how they are shown to the network.
+
+        Args:
+            root: The folder; photos in its folders count too.
+            class_names: The name of each class index.
+            image_size: Side of the square images that come out, in pixels.
+            batch_size: Images per batch and process.
+            num_workers: Processes that decode; by default one per core, 8 at most.
+            evaluation: The fixed view.
+            seed: Not used; every data set has it.
+        """
+        super().__init__(
+            image_size=image_size,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            augmentation=Augmentation(),
+            evaluation=evaluation,
+            seed=seed,
+        )
+        self.root = Path(root)
+        self.names = class_names
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of each class index."""
+        return self.names
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The photos, sorted.
+
+        Raises:
+            InputError: There is no such folder, or no image in it.
+        """
+        if not self.root.is_dir():
+            raise InputError(f"there is no folder {self.root}: say --data.root FOLDER")
+        files = image_files(self.root)
+        if not files:
+            raise InputError(f"no images in {self.root}")
+        return files
+
+    def dataset(self, split: Split) -> ImageFiles:
+        """The photos, with their own index in place of a class."""
+        return ImageFiles(self.files, range(len(self.files)))
+
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Every photo once, in order."""
+        return self._evaluation_loader(self.dataset("test"))

@@ -1,0 +1,65 @@
+"""Which sample comes when, on which process.
+
+Both are ``DistributedSampler``s, which Lightning leaves as they are; its own would repeat samples in
+evaluation and report wrong numbers.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import distributed
+from torch.utils.data import DistributedSampler
+
+
+class TrainSampler(DistributedSampler[tuple[int, int]]):
+    """Every epoch a new order of all samples, shared out evenly: yields ``(epoch, index)``.
+
+    The order is a function of (seed, epoch). Up to one sample per process is left out of an epoch, so
+    that all processes make the same number of steps. Lightning tells the epoch through ``set_epoch``.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        """Take this process's share of ``size`` samples."""
+        rank, world_size = _position()
+        super().__init__(range(size), world_size, rank, seed=seed)  # type: ignore[arg-type]  # only sized
+        self.size = size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
+        order = torch.randperm(self.size, generator=generator)
+        mine = order[: len(self) * self.num_replicas][self.rank :: self.num_replicas]
+        return ((self.epoch, index) for index in mine.tolist())
+
+    def __len__(self) -> int:
+        return self.size // self.num_replicas
+
+
+class EvaluationSampler(DistributedSampler[int]):
+    """Every sample exactly once over all processes, in order: nothing is repeated or left out."""
+
+    def __init__(self, size: int) -> None:
+        """Take this process's share of ``size`` samples."""
+        rank, world_size = _position()
+        super().__init__(range(size), world_size, rank, shuffle=False)  # type: ignore[arg-type]  # only sized
+        self.size = size
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._mine())
+
+    def __len__(self) -> int:
+        return len(self._mine())
+
+    def _mine(self) -> range:
+        return range(self.rank, self.size, self.num_replicas)
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One well-mixed 64-bit seed from several small numbers, the same on every machine."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+def _position() -> tuple[int, int]:
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

@@ -1,0 +1,245 @@
+"""`InceptionClassifier`: the training step, once, for every network."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW
+from torchmetrics import MeanMetric
+
+from inception_lightning import __version__
+from inception_lightning.checkpointing import KEY, difference, read_checkpoint
+from inception_lightning.configuration import Configurable, rebuild
+from inception_lightning.data.base import Batch, ImageDataModule
+from inception_lightning.errors import InputError
+from inception_lightning.losses import classification_losses
+from inception_lightning.metrics import TopK
+from inception_lightning.models.network import Inception
+from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups
+
+log = logging.getLogger(__name__)
+
+
+class Prediction(NamedTuple):
+    """What `InceptionClassifier.predict_step` gives: the samples' indices (N,) and their up to five best classes.
+
+    ``classes`` and ``probabilities`` are (N, k), most probable first.
+    """
+
+    indices: Tensor
+    classes: Tensor
+    probabilities: Tensor
+
+
+class InceptionClassifier(Configurable, pl.LightningModule):
+    """Trains and evaluates an Inception network on uint8 images.
+
+    Attributes:
+        net: The network. Its weights are channels-last in memory, which convolutions like best.
+        class_names: The name of each class index, from the data or the checkpoint; empty before.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        net: Inception,
+        *,
+        optimizer: OptimizerCallable = AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+        aux_weight: float | dict[str, float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        """Say what is trained and how.
+
+        Args:
+            net: The network.
+            optimizer: Makes the optimizer from parameter groups.
+            lr_scheduler: Makes the learning-rate schedule from the optimizer.
+            lr_interval: Whether the schedule advances every epoch or every step.
+            aux_weight: Weight of the auxiliary losses, at least 0: one number, or one per stage name.
+                By default the network's own. Heads of weight 0 are not trained.
+            label_smoothing: Share of the target that is spread over all classes, 0..1.
+
+        Raises:
+            InputError: A weight for a stage that has no head.
+        """
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.aux_weights = _weights_by_stage(net, aux_weight)
+        self.label_smoothing = label_smoothing
+        self.class_names: Sequence[str] = ()
+        self.register_buffer("mean", _per_channel(net.mean))
+        self.register_buffer("std", _per_channel(net.std))
+        ks = (1, 5) if net.num_classes > 5 else (1,)
+        self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        for name, weight in self.aux_weights.items():
+            net.aux_heads[name].requires_grad_(weight > 0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
+        return self.net(self.normalize(images))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
+
+        Raises:
+            TypeError: The images are not uint8, so nobody knows how they are scaled.
+        """
+        if images.dtype != torch.uint8:
+            raise TypeError(f"images must be uint8 (0..255), got {images.dtype}: the module normalises them itself")
+        scaled = images.to(self.mean.dtype, memory_format=torch.channels_last) / 255
+        return (scaled - self.mean) / self.std
+
+    def setup(self, stage: str) -> None:
+        """Learn from the data what is not known before."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the Trainer's entry points
+        if not isinstance(data, ImageDataModule):
+            return
+        self.check_data(data)
+        self.class_names = tuple(data.class_names)
+        self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
+        if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
+            log.info("top-5 is left out: there are only %d classes", data.num_classes)
+
+    def check_data(self, data: ImageDataModule) -> None:
+        """Refuse data that the network cannot take.
+
+        Raises:
+            InputError: The numbers of classes differ, or the images are too small.
+        """
+        if data.num_classes != self.net.num_classes:
+            raise InputError(
+                f"the network has num_classes {self.net.num_classes} and {type(data).__name__} has {data.num_classes}: "
+                "leave num_classes out, it is taken from the data"
+            )
+        self.net.check_size(data.image_size, data.image_size)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch; logs every part of it and counts the accuracy."""
+        images, labels = batch
+        inputs = self.normalize(images)
+        if any(self.aux_weights.values()):
+            logits, aux_logits = self.net.forward_with_aux(inputs)
+        else:
+            logits, aux_logits = self.net(inputs), {}
+        losses = classification_losses(
+            logits, aux_logits, labels, aux_weights=self.aux_weights, label_smoothing=self.label_smoothing
+        )
+        self.train_scores.update(logits.detach(), labels)
+        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return losses["loss"]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one validation batch."""
+        self._evaluate(batch, self.val_scores, self.val_loss)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one test batch."""
+        self._evaluate(batch, self.test_scores, self.test_loss)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """The most probable classes of one batch, whose labels are the samples' own indices."""
+        images, indices = batch
+        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.net.num_classes))
+        return Prediction(indices, classes, probabilities)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's accuracy."""
+        self._log("train", self.train_scores)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and accuracy over all validation images."""
+        self._log("val", self.val_scores, self.val_loss)
+
+    def on_test_epoch_end(self) -> None:
+        """Log loss and accuracy over all test images."""
+        self._log("test", self.test_scores, self.test_loss)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer and, where there is one, the schedule."""
+        optimizer = self.optimizer(parameter_groups(self.net))
+        if self.lr_scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what rebuilds the module, and the data's description and class names, as plain data."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        checkpoint[KEY] = {
+            "version": __version__,
+            "model": self.config,
+            "data": data.config if isinstance(data, ImageDataModule) else None,
+            "class_names": list(self.class_names),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights of another network in one sentence."""
+        obstacle = difference(self.state_dict(), checkpoint["state_dict"])
+        if obstacle:
+            network = checkpoint.get(KEY, {}).get("model", {}).get("init_args", {}).get("net", {})
+            held = network.get("class_path", "another network").rpartition(".")[2]
+            raise InputError(
+                f"the checkpoint ({held}) does not fit {type(self.net).__name__} as it is configured: {obstacle}"
+            )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
+        cls, checkpoint_path: Path | str, map_location: str | torch.device | None = "cpu"
+    ) -> Self:
+        """The module as it was saved, network and class names included, in evaluation mode.
+
+        Raises:
+            InputError: There is no such file, or it is not a checkpoint of this project.
+        """
+        checkpoint = read_checkpoint(checkpoint_path, map_location)
+        module: Self = rebuild(checkpoint[KEY]["model"])
+        module.load_state_dict(checkpoint["state_dict"])
+        module.class_names = tuple(checkpoint[KEY]["class_names"])
+        return module.eval()
+
+    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> None:
+        images, labels = batch
+        logits = self(images)
+        loss.update(F.cross_entropy(logits, labels), weight=len(labels))
+        scores.update(logits, labels)
+
+    def _log(self, split: str, scores: TopK, loss: MeanMetric | None = None) -> None:
+        # The metrics gather all processes themselves: every process logs the same numbers.
+        values = scores.compute()
+        scores.reset()
+        if loss is not None:
+            values["loss"] = loss.compute()
+            loss.reset()
+        self.log_dict({f"{split}/{name}": value for name, value in values.items()}, prog_bar=split == "val")
+
+
+def _weights_by_stage(net: Inception, weight: float | Mapping[str, float] | None) -> dict[str, float]:
+    if weight is None:
+        weight = net.aux_weight
+    if not isinstance(weight, Mapping):
+        return dict.fromkeys(net.aux_heads, float(weight))
+    unknown = sorted(set(weight) - set(net.aux_heads))
+    if unknown:
+        raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(net.aux_heads) or 'no stage'}")
+    return {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values)[:, None, None]  # (3, 1, 1)

@@ -1,0 +1,87 @@
+"""The loggers of a run: metrics.csv always, W&B by default and never a condition."""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import wandb
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 3.0
+INIT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Wandb:
+    """How a run appears on W&B.
+
+    Attributes:
+        project: The project that collects the runs.
+        name: The run's name; by default its folder's.
+        group: Runs of one group stand together, the seeds of one experiment for example.
+        tags: Words to find the run by.
+        mode: ``disabled`` leaves W&B out, ``offline`` never connects. By default online where there is
+            a key and a network, offline otherwise; the environment's ``WANDB_MODE`` is heeded.
+        log_model: Whether the best and the last checkpoint are uploaded when training ends.
+    """
+
+    project: str = "inception_lightning"
+    name: str | None = None
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+    mode: Literal["online", "offline", "disabled"] | None = None
+    log_model: bool = False
+
+
+def csv_logger(folder: Path) -> CSVLogger:
+    """The logger that writes ``metrics.csv`` into the run's folder."""
+    return CSVLogger(folder, name="", version="")
+
+
+def wandb_logger(folder: Path, wanted: Wandb) -> WandbLogger | None:
+    """The W&B logger of a run, all of its files in the run's folder; None where W&B is disabled.
+
+    It never asks, hangs or fails: without a key or a network the run is offline, which is said once.
+    """
+    mode = wanted.mode or os.environ.get("WANDB_MODE") or "online"
+    if mode == "disabled":
+        return None
+    os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
+    why_not = None if mode == "offline" else obstacle()
+    if why_not:
+        log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
+    # W&B would stage pictures and artifacts in the home folder, where a copied run would miss them
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb" / "data"))
+    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "wandb" / "cache"))
+    return WandbLogger(
+        save_dir=folder,
+        project=wanted.project,
+        name=wanted.name or folder.name,
+        group=wanted.group,
+        tags=wanted.tags,
+        mode="offline" if mode == "offline" or why_not else "online",
+        log_model=wanted.log_model,
+        settings=wandb.Settings(init_timeout=INIT_SECONDS),
+    )
+
+
+def obstacle() -> str | None:
+    """Why W&B cannot be used, in a few words; None where it can. Takes a few seconds at most."""
+    if not wandb.login(prompt=False, verify=False):
+        return "there is no key (wandb login)"
+    address = urlsplit(wandb.setup().settings.base_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=PROBE_SECONDS).close()
+        wandb.login(prompt=False)
+    except OSError as error:
+        return f"{address.hostname} cannot be reached ({error})"
+    except wandb.Error as error:
+        return f"{address.hostname} does not accept the key ({error})"
+    return None

@@ -1,0 +1,124 @@
+"""Each bad input: its sentence on one line, and exit code 2."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torchvision.io import write_png
+
+from inception_lightning.__main__ import main
+
+QUICKSTART = "--config=experiments/quickstart.yaml"
+QUIET = [
+    "--trainer.fast_dev_run=true",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--trainer.devices=1",
+]
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """The one line that the program prints for a bad input."""
+    assert main(list(args)) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: "), error
+    assert len(error.splitlines()) == 1, error
+    return error.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--modle.net=InceptionV3", "there is no option modle.net: did you mean model.net?"),
+        ("--trainer.max_epoch=3", "there is no option trainer.max_epoch: did you mean trainer.max_epochs?"),
+        ("--model.net.residual_scale=1", "there is no option model.net.residual_scale: did you mean residual_scales?"),
+        ("--trainer.max_epochs=many", "trainer.max_epochs: expected int or null, got many"),
+        ("--data.batch_size=big", "data.batch_size: expected int, got big"),
+        ("--model.net.init_args.width=wide", "model.net.width: expected float, got wide"),
+        ("--model.net.stem=tiny", "model.net.stem: expected 'imagenet' or 'small', got tiny"),
+        ("--model.net.depths=[1,2]", "model.net.depths: expected tuple with 3 elements, got [1, 2]"),
+        ("--model.net=InceptionResnetV1", "model.net: there is no class InceptionResnetV1: did you mean Incep"),
+        ("--data=CIFAR11", "data: there is no class CIFAR11: did you mean CIFAR10"),
+        ("--model.net.num_classes=7", "model.net.num_classes is 7, and Digits has 10 classes: leave it out"),
+        ("--model.net.residual_scales=-1", "residual_scales must be one number of at least 0, or one per stage"),
+        ("--model.net.stem=imagenet", "InceptionResNetV1 needs images of at least 75 x 75 pixels and got 16 x 16"),
+        ("--model.aux_weight.inception_a=0.3", "aux_weight names 'inception_a', and the heads are on"),
+        ("--ckpt_path=nowhere.ckpt", "there is no checkpoint nowhere.ckpt"),
+        ("--config=nowhere.yaml", "there is no file"),
+        ("--data.val_fraction=2", "cannot hold out val_fraction 2.0 of 1797 images"),
+    ],
+)
+def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> None:
+    assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, flag)
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ({"trianer": {"max_epochs": 3}}, "there is no option trianer.max_epochs: did you mean trainer.max_epochs?"),
+        ({"model": {"label_smooting": 0.1}}, "no option model.label_smooting: did you mean model.label_smoothing?"),
+        ({"model": {"net": {"init_args": {"widht": 1}}}}, "no option model.net.widht: did you mean width?"),
+        ({"model": {"optimizer": {"class_path": "AdamV"}}}, "model.optimizer: there is no class AdamV: did you mean"),
+        (
+            {"model": {"optimizer": {"class_path": "AdamW", "init_args": {"learning_rate": 1}}}},
+            "there is no option model.optimizer.learning_rate",
+        ),
+        ({"data": {"init_args": {"augmentation": {"flipp": True}}}}, "no option data.flipp: did you mean flip?"),
+    ],
+)
+def test_pages(capsys: pytest.CaptureFixture[str], tmp_path: Path, page: dict[str, Any], expected: str) -> None:
+    path = tmp_path / "page.yaml"
+    path.write_text(yaml.safe_dump(page))
+    assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, f"--config={path}")
+
+
+def test_a_page_that_is_no_yaml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "page.yaml"
+    path.write_text("model: [1\n")
+    assert "parsing" in complaint(capsys, "fit", QUICKSTART, *QUIET, f"--config={path}")
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["fitt"], "there is no command fitt: did you mean fit?"),
+        (["fit"], "model.net is missing: say --model.net VALUE, or --config FILE"),
+        (["predict", "--data.root=photos"], "predict needs the checkpoint of a trained network: say --ckpt_path FILE"),
+        (["test", QUICKSTART, "--ckpt_path=last", "--trainer.default_root_dir=nowhere"], "no run in nowhere has a che"),
+        (["fit", QUICKSTART, "--ckpt_path=last", "--trainer.default_root_dir=nowhere"], "no run in nowhere has a che"),
+    ],
+)
+def test_commands(capsys: pytest.CaptureFixture[str], args: list[str], expected: str) -> None:
+    assert expected in complaint(capsys, *args)
+
+
+def test_folders_and_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = ["fit", QUICKSTART, *QUIET, "--data=ImageFolder", "--data.num_workers=1"]
+    missing = complaint(capsys, *folder, f"--data.root={tmp_path / 'nowhere'}")
+    assert missing == f"there is no folder {tmp_path / 'nowhere'}: say --data.root FOLDER"
+
+    empty = complaint(capsys, *folder, f"--data.root={tmp_path}")
+    assert empty.startswith(f"{tmp_path} holds no class folders: put the images of each class into a folder")
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            write_png(torch.randint(0, 255, (3, 20, 20), dtype=torch.uint8), str(tmp_path / name / f"{index}.png"))
+    broken = tmp_path / "cat" / "broken.jpg"
+    broken.write_text("<html>not found</html>")
+    unreadable = complaint(capsys, *folder, f"--data.root={tmp_path}", "--data.batch_size=16")
+    assert unreadable.startswith(f"cannot read the image {broken}: ")
+
+
+def test_checkpoints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = tmp_path / "text.ckpt"
+    text.write_text("not a checkpoint")
+    assert complaint(capsys, "test", QUICKSTART, f"--ckpt_path={text}").startswith(f"{text} is not a readable checkp")
+
+    other = tmp_path / "other.ckpt"
+    torch.save({"state_dict": {}}, other)
+    sentence = complaint(capsys, "test", QUICKSTART, f"--ckpt_path={other}")
+    assert sentence == f"{other} is not a checkpoint of inception_lightning"
