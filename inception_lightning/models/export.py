@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
+from inception_lightning.checkpointing import KEY
 from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import ResidualBlock
 from inception_lightning.models.layouts import LAYOUTS, Layout
@@ -53,8 +54,8 @@ def export(net: Inception, peer: str) -> dict[str, Tensor]:
 def save_weights(net: Inception, path: str | Path, peer: str | None = None) -> None:
     """Write a safetensors file: ours, which says all that `pretrained` needs, or ``peer``'s as `export` makes it."""
     state = export(net, peer) if peer else net.state_dict()
-    about = {"net": net.config, "preprocessing": asdict(Preprocessing.of(net))}
-    metadata = {"format": "pt"} | ({} if peer else {"inception_lightning": json.dumps(about)})
+    about = {"config": net.config, "preprocessing": asdict(Preprocessing.of(net))}
+    metadata = {"format": "pt"} | ({} if peer else {KEY: json.dumps(about)})
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, path, metadata)
 
 

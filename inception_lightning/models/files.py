@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from inception_lightning.checkpointing import KEY
 from inception_lightning.errors import InputError
 
 EMA_FIRST = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "state_dict", "model", "net", "module")
@@ -19,7 +20,7 @@ PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+|(?<=\.)_orig_mod\.")
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """A file's tensors by key, and what the file says about their network if it is one of ours.
+    """A file's tensors by key, and if it is ours its network's ``config`` and ``preprocessing``, as plain data.
 
     Averaged weights are taken where a file has them beside the others. Prefixes that wrappers leave
     (``module.``, ``_orig_mod.``, ``model.``, the ``net.`` of our checkpoints) are dropped.
@@ -33,10 +34,17 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     content, about = _load(path)
     tensors = {PREFIXES.sub("", key): value for key, value in _state_dict(content, path).items()}
     inside = {key.removeprefix("net."): value for key, value in tensors.items() if key.startswith("net.")}
-    hyper_parameters = content.get("hyper_parameters")
-    if isinstance(hyper_parameters, Mapping) and isinstance(hyper_parameters.get("net"), Mapping):
-        about = dict(hyper_parameters)
-    return inside or tensors, about
+    return inside or tensors, _of_checkpoint(content[KEY], tensors) if isinstance(content.get(KEY), dict) else about
+
+
+def _of_checkpoint(about: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What a checkpoint of `InceptionClassifier` says of its network and images."""
+    data = (about["data"] or {}).get("init_args", {})
+    sizes = {"image_size": data.get("image_size"), "crop_fraction": data.get("evaluation", {}).get("fraction")}
+    expected = sizes | {"interpolation": data.get("evaluation", {}).get("interpolation")}
+    expected |= {name: tensors[name].flatten().tolist() for name in ("mean", "std") if name in tensors}
+    preprocessing = {name: value for name, value in expected.items() if value is not None}
+    return {"config": about["model"]["init_args"]["net"], "preprocessing": preprocessing}
 
 
 def _load(path: Path) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
@@ -45,7 +53,7 @@ def _load(path: Path) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
             is_safetensors = file.read(9)[8:] == b"{"
         if is_safetensors:
             with safe_open(path, framework="pt") as tensors:
-                about = (tensors.metadata() or {}).get("inception_lightning")
+                about = (tensors.metadata() or {}).get(KEY)
                 return {key: tensors.get_tensor(key) for key in tensors.keys()}, about and json.loads(about)  # noqa: SIM118
         with torch.serialization.safe_globals([argparse.Namespace]):  # plain data, in the checkpoints of timm
             content = torch.load(path, map_location="cpu", weights_only=True)

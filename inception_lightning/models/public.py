@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -30,11 +30,6 @@ class Preprocessing:
     def of(cls, net: Inception) -> "Preprocessing":
         """What ``net`` expects."""
         return cls(**{field.name: getattr(net, field.name) for field in fields(cls)})
-
-    @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> "Preprocessing":
-        """From plain data, where tuples have become lists."""
-        return cls(**(data | {"mean": tuple(data["mean"]), "std": tuple(data["std"])}))
 
     def give_to(self, net: Inception) -> None:
         """Make ``net`` expect this."""

@@ -8,20 +8,20 @@ way back is in `export`.
 import difflib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from inception_lightning.configuration import class_path, rebuild
+from inception_lightning.configuration import class_path, rebuild, subclasses
 from inception_lightning.errors import InputError
 from inception_lightning.models.files import read
 from inception_lightning.models.layouts import LAYOUTS, Layout
 from inception_lightning.models.network import Inception
 from inception_lightning.models.public import PUBLIC, Preprocessing, PublicWeights, download
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # arguments that do not change what weights mean, or that their shapes betray
 HARMLESS = {"num_classes", "aux", "dropout", "stem", "init", "depths", "width", "learned_scales"}
@@ -36,7 +36,7 @@ class Weights:
         tensors: Key -> tensor, in the file's own layout.
         layout: The peer's layout, or none if it is ours.
         config: Class path and arguments of the network they were trained in, if known.
-        preprocessing: What they expect of an image, if known.
+        preprocessing: What they expect of an image, as far as known; names as in `Preprocessing`.
         heads: Whether auxiliary heads in it are trained.
     """
 
@@ -44,7 +44,7 @@ class Weights:
     tensors: dict[str, Tensor]
     layout: Layout | None
     config: dict[str, Any] | None
-    preprocessing: Preprocessing | None
+    preprocessing: dict[str, Any]
     heads: bool = True
 
 
@@ -65,13 +65,13 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
         raise InputError(
             f"{weights.name} does not say which network its weights are for: build the network, then load_weights"
         )
+    if weights.config["class_path"] not in map(class_path, subclasses(Inception)):
+        raise InputError(f"{weights.name} is for {weights.config['class_path']}, which is no network known here")
     knobs = {"num_classes": num_classes or _classes(weights), "aux": _has_heads(weights) if aux is None else aux}
     try:
-        net = rebuild(weights.config | {"init_args": weights.config["init_args"] | knobs})
+        net: Inception = rebuild(weights.config | {"init_args": weights.config["init_args"] | knobs})
     except TypeError as error:
         raise InputError(f"{weights.name} is of another version of its network: {error}") from error
-    if not isinstance(net, Inception):
-        raise InputError(f"{weights.name} holds a {type(net).__name__} and no network")
     _fill(net, weights)
     return net
 
@@ -100,12 +100,11 @@ def find(source: str | Path) -> Weights:
     tensors, about = read(path)
     name = public.name if public else str(path)
     if about is not None or "classifier.weight" in tensors:
-        about = about or {}
-        preprocessing = Preprocessing.from_plain(about["preprocessing"]) if "preprocessing" in about else None
-        return Weights(name, tensors, None, about.get("net"), preprocessing)
+        about = about or {"config": None, "preprocessing": {}}
+        return Weights(name, tensors, None, about["config"], about["preprocessing"])
     layout = _layout_of(tensors, name)
     public = public or _public_for(path, layout)
-    return Weights(name, tensors, layout, layout.config(), public.preprocessing, public.heads)
+    return Weights(name, tensors, layout, layout.config(), asdict(public.preprocessing), public.heads)
 
 
 def _nearest(source: str) -> str:
@@ -140,7 +139,7 @@ def _public_for(path: Path, layout: Layout) -> PublicWeights:
             return entry
     others = [entry.file_name for entry in entries if entry.preprocessing != entries[0].preprocessing]
     if others:
-        logger.warning(
+        log.warning(
             "%s: taken to expect images as %s does; if it is another's, name it so: %s",
             path,
             entries[0].name,
@@ -168,14 +167,16 @@ def _fill(net: Inception, weights: Weights) -> None:
         raise InputError(f"{weights.name} holds weights of {theirs} and the network is {type(net).__name__}")
     state, new = _fitted(net, weights)
     net.load_state_dict(state)
-    if weights.preprocessing is not None:
-        weights.preprocessing.give_to(net)
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in weights.preprocessing.items()
+    }
+    replace(Preprocessing.of(net), **known).give_to(net)
     warn_of_knobs(net, weights.config, weights.name, HARMLESS)
     if new:
         told = (weights.name, net.num_classes, ", ".join(new))
-        logger.warning("%s: the trunk is loaded and these layers start anew, for %d classes: %s", *told)
+        log.warning("%s: the trunk is loaded and these layers start anew, for %d classes: %s", *told)
     else:
-        logger.info("%s: all weights are loaded", weights.name)
+        log.info("%s: all weights are loaded", weights.name)
 
 
 def _fitted(net: Inception, weights: Weights) -> tuple[dict[str, Tensor], list[str]]:
@@ -230,4 +231,4 @@ def warn_of_knobs(net: Inception, config: dict[str, Any] | None, name: str, harm
     theirs, ours = config["init_args"] if config else {}, net.config["init_args"]
     for knob in theirs.keys() - harmless:
         if ours.get(knob) not in (theirs[knob], "learned"):
-            logger.warning("%s has %s = %s and this network %s", name, knob, theirs[knob], ours.get(knob))
+            log.warning("%s has %s = %s and this network %s", name, knob, theirs[knob], ours.get(knob))

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from inception_lightning.data import Digits
+from inception_lightning.data.transforms import CenterCrop
 from inception_lightning.errors import InputError
 from inception_lightning.models import (
     GoogLeNet,
@@ -21,6 +24,7 @@ from inception_lightning.models import (
 from inception_lightning.models.export import export, save_weights
 from inception_lightning.models.public import Preprocessing
 from inception_lightning.models.weights import load_weights, pretrained
+from inception_lightning.module import InceptionClassifier
 from tests.models.peers import PEERS, peer
 
 TINY: dict[str, Any] = {"width": 0.05}
@@ -175,16 +179,24 @@ def ours() -> Inception:
 def test_our_files_rebuild_their_network(tmp_path: Path) -> None:
     net = ours()
     save_weights(net, tmp_path / "ours.safetensors")
-    about = {"net": net.config, "preprocessing": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "image_size": 32}}
-    about["preprocessing"] |= {"crop_fraction": 1.0, "interpolation": "bicubic"}
-    state = {f"net.{key}": tensor for key, tensor in net.state_dict().items()} | {"val_top1.total": torch.zeros(1)}
-    torch.save({"state_dict": state, "hyper_parameters": about}, tmp_path / "ours.ckpt")
-    for name in ("ours.safetensors", "ours.ckpt"):
-        twin = pretrained(tmp_path / name)
-        assert json.dumps(twin.config) == json.dumps(net.config)
-        assert Preprocessing.of(twin) == Preprocessing.of(net)
-        assert same(net, twin)
-        assert pretrained(tmp_path / name, num_classes=9).classifier.out_features == 9
+    twin = pretrained(tmp_path / "ours.safetensors")
+    assert json.dumps(twin.config) == json.dumps(net.config)
+    assert Preprocessing.of(twin) == Preprocessing.of(net)
+    assert same(net, twin)
+    assert pretrained(tmp_path / "ours.safetensors", num_classes=9).classifier.out_features == 9
+
+
+def test_our_checkpoints_rebuild_their_network_and_what_it_saw(tmp_path: Path) -> None:
+    net = GoogLeNet(10, width=0.05, stem="small", aux=True)
+    Preprocessing((0.25, 0.5, 0.75), (0.5, 0.25, 0.5), 224, 0.875, "bilinear").give_to(net)
+    data = Digits(image_size=16, evaluation=CenterCrop(fraction=0.5, interpolation="bicubic"), num_workers=0)
+    trainer = pl.Trainer(fast_dev_run=True, accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer.fit(InceptionClassifier(net), data)
+    trainer.save_checkpoint(tmp_path / "ours.ckpt")
+    twin = pretrained(tmp_path / "ours.ckpt")
+    assert json.dumps(twin.config) == json.dumps(net.config)
+    assert Preprocessing.of(twin) == Preprocessing((0.25, 0.5, 0.75), (0.5, 0.25, 0.5), 16, 0.5, "bicubic")
+    assert same(net, twin)
 
 
 def test_a_bare_state_dict_of_ours_needs_its_network(tmp_path: Path) -> None:
@@ -253,12 +265,20 @@ def test_an_unknown_name_gets_the_nearest(source: str, sentence: str) -> None:
         pretrained(source)
 
 
-def test_a_class_that_is_no_network_is_refused(tmp_path: Path) -> None:
-    about = {"net": {"class_path": "torch.optim.sgd.SGD", "init_args": {}}}
-    torch.save({"state_dict": {"net.x": torch.ones(1)}, "hyper_parameters": about}, tmp_path / "sgd.ckpt")
-    with pytest.raises(InputError, match="no network"):
-        pretrained(tmp_path / "sgd.ckpt")
-    about["net"] = InceptionV4(2, **TINY).config | {"init_args": {"height": 3}}
-    torch.save({"state_dict": {"net.x": torch.ones(1)}, "hyper_parameters": about}, tmp_path / "new.ckpt")
-    with pytest.raises(InputError, match=r"is of another version of its network: .*height"):
-        pretrained(tmp_path / "new.ckpt")
+def test_a_description_of_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ours.safetensors"
+    for config, sentence in (
+        (
+            {"class_path": "torch.optim.sgd.SGD", "init_args": {}},
+            "is for torch.optim.sgd.SGD, which is no network known here",
+        ),
+        ({"class_path": "os.system", "init_args": {}}, "is for os.system, which is no network known here"),
+        (
+            InceptionV4(2, **TINY).config | {"init_args": {"height": 3}},
+            "is of another version of its network: .*height",
+        ),
+    ):
+        about = {"config": config, "preprocessing": {}}
+        save_file({"classifier.weight": torch.ones(1)}, path, {"inception_lightning": json.dumps(about)})
+        with pytest.raises(InputError, match=sentence):
+            pretrained(path)
