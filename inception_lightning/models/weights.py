@@ -202,7 +202,9 @@ def _fitted(net: Inception, weights: Weights) -> tuple[dict[str, Tensor], list[s
 
 
 def _misfit(net: Inception, weights: Weights, why: str) -> InputError:
-    return InputError(f"{weights.name} does not fit this {type(net).__name__}: {why}")
+    knobs, ours = weights.layout.knobs if weights.layout else {}, net.config["init_args"]
+    needed = "".join(f"; it needs {knob}: {value}" for knob, value in knobs.items() if ours.get(knob) != value)
+    return InputError(f"{weights.name} does not fit this {type(net).__name__}: {why}{needed}")
 
 
 def _in_our_keys(net: Inception, weights: Weights) -> dict[str, Tensor]:

@@ -243,6 +243,12 @@ def test_a_tensor_too_few_or_too_many_is_refused(change: Any, sentence: str, tmp
         load_weights(tiny(), tmp_path / "v4.pth")
 
 
+def test_the_preset_that_weights_need_is_named(tmp_path: Path) -> None:
+    torch.save(export(GoogLeNet(preset="torchvision", **TINY), "torchvision"), tmp_path / "googlenet.pth")
+    with pytest.raises(InputError, match=r"there and .* here; it needs preset: torchvision$"):
+        load_weights(GoogLeNet(**TINY), tmp_path / "googlenet.pth")
+
+
 def test_weights_of_no_inception_are_refused(tmp_path: Path) -> None:
     torch.save({"layer1.0.conv1.weight": torch.ones(1), "fc.weight": torch.ones(1)}, tmp_path / "resnet.pth")
     with pytest.raises(
