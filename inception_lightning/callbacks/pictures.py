@@ -65,13 +65,14 @@ def draw_predictions(module: InceptionClassifier, data: ImageDataModule) -> Figu
     samples = [views[index] for index in picked]
     images = torch.stack([image for image, _ in samples])  # (N, 3, H, W)
     predicted = _predict(module, images)
+    names = data.class_names  # once: CIFAR reads them from its archive
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
     for axis in axes:
         axis.axis("off")
     for axis, (image, label), guess in zip(axes, samples, predicted, strict=False):
         axis.imshow(image.permute(1, 2, 0).numpy())  # (H, W, 3)
-        title = f"true {_short(data.class_names[label])}\nsays {_short(data.class_names[guess])}"
+        title = f"true {_short(names[label])}\nsays {_short(names[guess])}"
         axis.set_title(title, fontsize=9, color="black" if guess == label else "#c22")
     figure.suptitle("Validation images and what the last epoch's network says; mistakes in red")
     return figure

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
+from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from inception_lightning.data.base import ImageDataset
 from inception_lightning.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+START_OF_JPEG = b"\xff\xd8"
 
 
 class ImageFiles(ImageDataset):
@@ -43,23 +44,34 @@ class ImageFiles(ImageDataset):
 def decode(file: Path) -> Tensor:
     """The image in a file: uint8 (3, H, W), upright by its EXIF mark; the first frame of an animation.
 
+    torchvision reads JPEG, faster than Pillow; on some damaged PNGs it would crash the process.
+
     Raises:
         InputError: The file is not a readable image.
     """
     try:
-        image = decode_image(str(file), ImageReadMode.RGB, apply_exif_orientation=True)
-        return image[0] if image.ndim == 4 else image
+        data = read_file(str(file))
+        if bytes(data[:2].tolist()) == START_OF_JPEG:
+            image: Tensor = decode_jpeg(data, ImageReadMode.RGB, apply_exif_orientation=True)
+            return image
     except RuntimeError:
-        return _decode_with_pillow(file)
+        pass  # Pillow reads it after all, or says what is wrong
+    return _decode_with_pillow(file)
 
 
 def _decode_with_pillow(file: Path) -> Tensor:
-    # for the formats that torchvision does not read
     try:
         with Image.open(file) as image:
-            tensor: Tensor = pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits, which convert would clip
+                upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
+            if upright.mode == "F":
+                raise ValueError("its pixels are fractions of nobody knows what")
+            if upright.has_transparency_data:
+                upright = upright.convert("RGBA")  # Pillow warns on the direct way from some palettes
+            tensor: Tensor = pil_to_tensor(upright.convert("RGB"))
             return tensor
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"cannot read the image {file}: {error}; mend or remove it") from None
 
 

@@ -1,0 +1,129 @@
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler
+
+from inception_lightning.data import Augmentation, CenterCrop, ImageDataModule
+from inception_lightning.data.base import ImageTensors, Split, split_by_fraction
+from inception_lightning.errors import InputError
+
+
+class Noise(ImageDataModule):
+    """Images of noise; the label of each is its own index."""
+
+    class_names: Sequence[str] = tuple("abc")
+
+    def __init__(self, *, size: int = 20, batch_size: int = 8, num_workers: int | None = 0, seed: int = 0) -> None:
+        super().__init__(
+            image_size=12,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            augmentation=Augmentation(),
+            evaluation=CenterCrop(),
+            seed=seed,
+        )
+        self.size = size
+
+    def dataset(self, split: Split) -> ImageTensors:
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randint(0, 256, (self.size, 3, 20, 20), dtype=torch.uint8, generator=generator)
+        return ImageTensors(images, torch.arange(self.size))
+
+
+def views_by_index(loader: DataLoader[tuple[Tensor, int]], epoch: int) -> dict[int, Tensor]:
+    assert isinstance(loader.sampler, DistributedSampler)
+    loader.sampler.set_epoch(epoch)
+    batches = list(loader)
+    images = torch.cat([images for images, _ in batches])
+    labels = torch.cat([labels for _, labels in batches])
+    return dict(zip(labels.tolist(), images, strict=True))
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_batches_are_uint8_images_and_class_indices(split: str) -> None:
+    images, labels = next(iter(getattr(Noise(), f"{split}_dataloader")()))
+    assert images.shape == (8, 3, 12, 12)
+    assert images.dtype == torch.uint8
+    assert labels.shape == (8,)
+    assert labels.dtype == torch.long
+
+
+def test_a_view_depends_on_seed_epoch_and_index_alone() -> None:
+    torch.manual_seed(0)
+    expected = {epoch: views_by_index(Noise(batch_size=5).train_dataloader(), epoch) for epoch in (0, 1)}
+    assert len(expected[0]) == 20
+    for workers in (0, 1, 2):
+        torch.manual_seed(workers + 1)
+        loader = Noise(batch_size=4, num_workers=workers).train_dataloader()
+        for epoch in (1, 0):  # the order of epochs does not matter either
+            found = views_by_index(loader, epoch)
+            assert all(torch.equal(found[index], view) for index, view in expected[epoch].items()), workers
+    assert not any(torch.equal(expected[0][index], expected[1][index]) for index in expected[0])
+    other_seed = views_by_index(Noise(batch_size=5, seed=1).train_dataloader(), 0)
+    assert not any(torch.equal(expected[0][index], other_seed[index]) for index in expected[0])
+
+
+def test_equal_images_get_different_views() -> None:
+    data = Noise(size=2)
+    noise = data.dataset("train").images[:1]
+    data.dataset = lambda split: ImageTensors(noise.expand(2, -1, -1, -1), torch.arange(2))  # type: ignore[method-assign]
+    views = views_by_index(data.train_dataloader(), 0)
+    assert not torch.equal(views[0], views[1])
+
+
+def test_loading_leaves_the_training_random_numbers_alone() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    list(Noise().train_dataloader())
+    list(Noise().val_dataloader())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_evaluation_shows_every_image_once_in_order_and_always_the_same() -> None:
+    data = Noise(size=21)
+    views = list(data.val_dataloader())
+    assert torch.cat([labels for _, labels in views]).tolist() == list(range(21))
+    assert [len(labels) for _, labels in views] == [8, 8, 5]
+    again = list(data.val_dataloader())
+    assert all(torch.equal(one[0], other[0]) for one, other in zip(views, again, strict=True))
+    assert torch.equal(data.views("val")[20][0], views[-1][0][-1])
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(20, [8, 8]), (16, [8, 8]), (8, [8]), (5, [5])])
+def test_training_leaves_a_smaller_last_batch_out_unless_it_is_the_only_one(size: int, sizes: list[int]) -> None:
+    assert [len(labels) for _, labels in Noise(size=size).train_dataloader()] == sizes
+
+
+def test_num_workers_is_by_default_one_per_core_and_8_at_most() -> None:
+    assert 1 <= Noise(num_workers=None).num_workers <= 8
+    assert Noise(num_workers=3).num_workers == 3
+
+
+def test_prediction_is_refused_on_a_data_set_with_classes() -> None:
+    with pytest.raises(InputError, match="predict reads a folder of photos, not Noise: say"):
+        Noise().predict_dataloader()
+
+
+def test_a_split_is_stratified_disjoint_complete_and_seeded() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+    train, val = split_by_fraction(labels, 0.2, seed=0)
+    assert sorted([*train.tolist(), *val.tolist()]) == list(range(100))
+    assert labels[val].bincount().tolist() == [10, 6, 4]
+    assert all(a < b for a, b in pairwise(train.tolist()))
+    assert torch.equal(split_by_fraction(labels, 0.2, seed=0)[1], val)
+    assert not torch.equal(split_by_fraction(labels, 0.2, seed=1)[1], val)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5, -0.1, 0.001])
+def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
+    with pytest.raises(InputError, match=f"cannot hold out val_fraction {fraction} of 40 images"):
+        split_by_fraction(torch.arange(2).repeat(20), fraction, seed=0)
+
+
+def test_a_class_of_one_image_is_refused() -> None:
+    with pytest.raises(InputError, match="cannot hold out"):
+        split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
