@@ -1,6 +1,6 @@
-"""What goes before the words of a command: the default data, and what a checkpoint says about itself."""
+"""What goes before the words of a command: the default data, and what checkpoints and weights say of themselves."""
 
-import tempfile
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from inception_lightning.checkpointing import KEY, newest, read_checkpoint
 from inception_lightning.configuration import class_path
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
+from inception_lightning.models.weights import describe
 
 SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
@@ -20,8 +21,8 @@ def with_defaults(args: list[str], default_place: str) -> list[str]:
     """``args`` with the configuration of the checkpoint that they name as their first ``--config``.
 
     Later configurations and flags win, so the command line beats the checkpoint. ``last`` and
-    ``best`` become the path of the newest run's checkpoint. Where neither a checkpoint nor the
-    command line names any data, it is `Digits`.
+    ``best`` become the path of the newest run's checkpoint. Without a checkpoint, the weights that
+    they name choose the network and how it is shown images, and the default data are `Digits`.
 
     Raises:
         InputError: There is no such checkpoint, or prediction names none.
@@ -29,18 +30,19 @@ def with_defaults(args: list[str], default_place: str) -> list[str]:
     if not args or args[0] not in ("fit", "validate", "test", "predict") or {"-h", "--help"} & set(args):
         return args
     subcommand, *rest = args
-    names_data = any(isinstance(name, str) for key in ("data", "data.class_path") for name in _values(rest, key))
-    named = said(rest, "ckpt_path")
+    named_data = [name for key in ("data", "data.class_path") for name in _values(rest, key) if isinstance(name, str)]
+    data = named_data[0] if named_data else None
+    named, weights = said(rest, "ckpt_path"), said(rest, "model.weights")
     if named is None:
         if subcommand == "predict":
             raise InputError("predict needs the checkpoint of a trained network: say --ckpt_path FILE")
-        return [subcommand, *([] if names_data else ["--data=Digits"]), *rest]
+        known = weights_configuration(weights, data or "Digits") if weights else {"data": data or "Digits"}
+        return [subcommand, f"--config={json.dumps(known)}", *rest]
     place = Path(said(rest, "trainer.default_root_dir") or default_place)
     path = newest(place, named) if named in ("last", "best") else Path(named)
-    known = as_configuration(read_checkpoint(path)[KEY], subcommand, names_data)
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
-        yaml.safe_dump(known, file)
-    return [subcommand, f"--config={file.name}", *rest, f"--ckpt_path={path}"]
+    known = checkpoint_configuration(read_checkpoint(path)[KEY], subcommand, data)
+    # a page's weights are where training once started: the checkpoint's take their place
+    return [subcommand, f"--config={json.dumps(known)}", *rest, f"--ckpt_path={path}", "--model.weights=null"]
 
 
 def said(args: list[str], key: str) -> Any:
@@ -48,20 +50,33 @@ def said(args: list[str], key: str) -> Any:
     return next(_values(args, key), None)
 
 
-def as_configuration(held: dict[str, Any], subcommand: str, names_data: bool) -> dict[str, Any]:
-    """The part of a configuration that a checkpoint's own data fills: ``model`` and ``data``."""
+def weights_configuration(source: str, data: str) -> dict[str, Any]:
+    """The part of a configuration that public weights or a file of weights fill: the network, and how it sees ``data``.
+
+    Raises:
+        InputError: There are no such weights.
+    """
+    net, seen = describe(source)
+    net["init_args"].pop("num_classes")  # it comes from the data
+    evaluation = {"fraction": seen.crop_fraction, "interpolation": seen.interpolation}
+    shown = {"image_size": seen.image_size, "evaluation": evaluation}
+    return {"model": {"net": net}, "data": {"class_path": data, "init_args": shown}}
+
+
+def checkpoint_configuration(held: dict[str, Any], subcommand: str, data: str | None) -> dict[str, Any]:
+    """The part of a configuration that a checkpoint's plain data fill: ``model``, and ``data`` or its own data."""
     model = held["model"]["init_args"]
     model["net"]["init_args"].pop("num_classes")  # it comes from the data
     arguments = held["data"]["init_args"] if held["data"] else {}
     arguments.pop("seed", None)  # it comes from seed_everything
     shown = {name: arguments[name] for name in SHOWN if name in arguments}
-    if subcommand == "predict" and not names_data:
-        data = {"class_path": class_path(Photos), "init_args": {"class_names": held["class_names"], **shown}}
-    elif names_data:
-        data = {"init_args": shown}
+    if data is not None:
+        known = {"class_path": data, "init_args": shown}
+    elif subcommand == "predict":
+        known = {"class_path": class_path(Photos), "init_args": {"class_names": held["class_names"], **shown}}
     else:
-        data = held["data"] or {"class_path": "Digits"}
-    return {"model": model, "data": data}
+        known = held["data"] or {"class_path": "Digits"}
+    return {"model": model, "data": known}
 
 
 def _values(args: list[str], key: str) -> Iterator[Any]:

@@ -21,6 +21,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.losses import classification_losses
 from inception_lightning.metrics import TopK
 from inception_lightning.models.network import Inception
+from inception_lightning.models.weights import load_weights
 from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self,
         net: Inception,
         *,
+        weights: str | None = None,
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -62,6 +64,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
 
         Args:
             net: The network.
+            weights: Public weights to start from, or a file of weights; see `models.weights`. They bring the
+                mean and std that they were trained with.
             optimizer: Makes the optimizer from parameter groups.
             lr_scheduler: Makes the learning-rate schedule from the optimizer.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -70,9 +74,11 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             label_smoothing: Share of the target that is spread over all classes, 0..1.
 
         Raises:
-            InputError: A weight for a stage that has no head.
+            InputError: A weight for a stage that has no head, or weights that cannot be had or do not fit.
         """
         super().__init__()
+        if weights is not None:
+            load_weights(net, weights)
         self.net = net.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -182,9 +188,11 @@ class InceptionClassifier(Configurable, pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the module, and the data's description and class names, as plain data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        model = self.config
         checkpoint[KEY] = {
             "version": __version__,
-            "model": self.config,
+            "weights": model["init_args"].pop("weights"),  # where training started, not to be loaded again
+            "model": model,
             "data": data.config if isinstance(data, ImageDataModule) else None,
             "class_names": list(self.class_names),
         }

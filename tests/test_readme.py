@@ -9,6 +9,8 @@ import torch
 from torchvision.io import write_jpeg
 
 from inception_lightning.__main__ import main
+from inception_lightning.models import InceptionV4
+from inception_lightning.models.export import save_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,12 +45,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = workplace / "v4.safetensors"
+    save_weights(InceptionV4(width=0.1), weights)
     lines = [line for block in blocks("bash") for line in block.splitlines()]
     training = next(line for line in lines if "lightning fit" in line).split(" && ")[-1].removeprefix(".venv/bin/")
     commands = [training, *(line for line in lines if line.startswith("lightning"))]
     assert len(commands) >= 7
     for command in commands:
-        _, *args = shlex.split(command)
+        # the one name that needs a network becomes a file
+        args = [str(weights) if word == "timm/inception_v4.tf_in1k" else word for word in shlex.split(command)[1:]]
         trains = args[0] == "fit" and not {"--help", "--print_config"} & set(args)
         try:
             code = main([*args, *SHORT] if trains else args)
@@ -56,6 +61,12 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
             code = int(stop.code or 0)
         assert code == 0, f"{command}: {capsys.readouterr().err}"
     assert len(list(workplace.glob("runs/predict-*/predictions.csv"))) == 1
+
+
+def test_catalogue_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["models"], ["models", "InceptionV4"]):
+        assert main(args) == 0
+        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in README
 
 
 def test_python(workplace: Path) -> None:

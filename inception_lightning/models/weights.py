@@ -87,6 +87,21 @@ def load_weights(net: Inception, source: str | Path) -> None:
     _fill(net, find(source))
 
 
+def describe(source: str) -> tuple[dict[str, Any], Preprocessing]:
+    """The network that weights are for, as `Configurable.config` says it, and what they expect of an image.
+
+    Public weights are described without being fetched.
+
+    Raises:
+        InputError: As `pretrained`.
+    """
+    public = next((entry for entry in PUBLIC if entry.name == source), None)
+    if public is not None:
+        return public.layout.config(), public.preprocessing
+    net = pretrained(source)
+    return net.config, Preprocessing.of(net)
+
+
 def find(source: str | Path) -> Weights:
     """The weights of a public name or a local file, read but not yet in a network.
 
