@@ -1,9 +1,9 @@
 """CIFAR-10 and CIFAR-100: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009."""
 
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
-from urllib.error import URLError
 
 import torch
 from torchvision import datasets
@@ -67,7 +67,7 @@ class CIFAR10(ImageDataModule):
         """
         try:
             self.archive(self.root, download=True)
-        except (URLError, RuntimeError) as error:
+        except (OSError, HTTPException, RuntimeError) as error:
             raise InputError(
                 f"cannot download {self.archive.__name__} ({error}): put {self.archive.filename} into {self.root}"
             ) from None
