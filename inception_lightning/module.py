@@ -164,8 +164,10 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         return Prediction(indices, classes, probabilities)
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's accuracy."""
+        """Log the epoch's accuracy and the residual scales that are learned."""
         self._log("train", self.train_scores)
+        scales = {name: value for name, value in self.net.named_parameters() if name.endswith(".scale")}
+        self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
 
     def on_validation_epoch_end(self) -> None:
         """Log loss and accuracy over all validation images."""
