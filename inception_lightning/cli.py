@@ -11,7 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import wandb
 from jsonargparse import ArgumentError
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichModelSummary, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -19,7 +19,15 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inception_lightning import data, models
 from inception_lightning.arguments import said, with_defaults
-from inception_lightning.callbacks import LineProgress, Pictures, PredictionWriter, RunFolder, RunSummary
+from inception_lightning.callbacks import (
+    LineProgress,
+    NetSummary,
+    Pictures,
+    PredictionWriter,
+    RunFolder,
+    RunSummary,
+    TerminalProgress,
+)
 from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
 from inception_lightning.errors import InputError
 from inception_lightning.messages import sentence
@@ -124,9 +132,9 @@ class InceptionCLI(LightningCLI):
         summarise = terminal and wanted["enable_model_summary"] is not False
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         if wanted["enable_progress_bar"] is not False:
-            callbacks.append(RichProgressBar(leave=True) if terminal else LineProgress())
+            callbacks.append(TerminalProgress() if terminal else LineProgress())
         if summarise:
-            callbacks.append(RichModelSummary(max_depth=2))
+            callbacks.append(NetSummary())
         if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         kind = "predict-" if self.subcommand == "predict" else ""
