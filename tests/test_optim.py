@@ -3,8 +3,8 @@ import math
 from typing import Any
 
 import pytest
-import timm.optim
 import torch
+from timm.optim.rmsprop_tf import RMSpropTF as TimmsRMSpropTF
 
 from inception_lightning.models import InceptionResNetV1, InceptionV3
 from inception_lightning.optim import RMSpropTF, WarmupCosineLR, parameter_groups, scale_rates
@@ -86,7 +86,7 @@ def test_rmsprop_is_tensorflows(settings: dict[str, Any]) -> None:
     start = torch.tensor([0.5, -1.0, 2.0, 0.0])
     gradients = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.01, 0.1, 1.0, 10.0])
     ours, timms = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    optimizers = [RMSpropTF([ours], **settings), timm.optim.RMSpropTF([timms], **settings)]
+    optimizers = [RMSpropTF([ours], **settings), TimmsRMSpropTF([timms], **settings)]
     for gradient in gradients:
         for parameter, optimizer in zip((ours, timms), optimizers, strict=True):
             parameter.grad = gradient.clone()
