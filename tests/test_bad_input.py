@@ -48,6 +48,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--model.aux_weight.inception_a=0.3", "aux_weight names 'inception_a', and the heads are on"),
         ("--ckpt_path=nowhere.ckpt", "there is no checkpoint nowhere.ckpt"),
         ("--config=nowhere.yaml", "there is no file"),
+        ("--trainer.sync_batchnorm=true", "sync_batchnorm needs GPUs: torch synchronises batch norm there only"),
+        ("--recompute=[stam]", "recompute must be one of stem, inception_a, reduction_a, inception_b, reduction_b"),
         ("--data.val_fraction=2", "cannot hold out val_fraction 2.0 of 1797 images"),
     ],
 )

@@ -16,8 +16,9 @@ class WeightAverage(WeightAveraging):
     Validation during training, and everything after it, sees the averages. A checkpoint holds the
     averages as its weights and, to go on from, the trained weights as ``current_model_state``.
 
-    Lightning's own leaves the averages on the CPU while a GPU trains, averages tensor by tensor, and
-    saves the two the wrong way round in the middle of a validation.
+    Lightning's own keeps the averages on the CPU while a GPU trains, averages tensor by tensor, saves
+    the two the wrong way round in the middle of a validation, and tests a checkpoint's trained weights
+    with the Trainer that fitted them.
     """
 
     def __init__(self, decay: float = 0.9999) -> None:
@@ -62,6 +63,13 @@ class WeightAverage(WeightAveraging):
         if self.shown:
             averages, trained = checkpoint["current_model_state"], checkpoint["state_dict"]
             checkpoint["state_dict"], checkpoint["current_model_state"] = averages, trained
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on with the trained weights; to evaluate, the averages are loaded already."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
     def _show(self, pl_module: pl.LightningModule, averages: bool) -> None:
         if self._average_model is not None and self.shown != averages:

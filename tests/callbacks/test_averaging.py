@@ -89,9 +89,8 @@ def test_the_averages_are_evaluated_saved_and_left(tmp_path: Path, decay: float)
 
     (scores,) = running.validate(trained, data, verbose=False)
     assert_same(witness.validated, end["state_dict"])  # not swapped once more
-    assert running.validate(trained, data, ckpt_path=tmp_path / "end.ckpt", verbose=False, weights_only=True) == [
-        scores
-    ]
+    again = running.validate(trained, data, ckpt_path=tmp_path / "end.ckpt", verbose=False, weights_only=True)
+    assert again == [scores]
     assert_same(witness.validated, end["state_dict"])
 
 

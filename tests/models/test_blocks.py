@@ -76,5 +76,5 @@ def test_recomputed_stages_give_the_same_gradients_and_statistics() -> None:
         torch.testing.assert_close(ours.grad, theirs.grad, msg=name)
     for name, tensor in plain.state_dict().items():
         assert torch.equal(tensor, thrifty.state_dict()[name]), name  # batch norm counted once
-    with pytest.raises(InputError, match="recompute must be one of stem, inception_a, .*, got 'inception_z'"):
+    with pytest.raises(InputError, match=r"recompute must be one of stem, inception_a, .*, got 'inception_z'"):
         thrifty.recompute(["inception_z"])
