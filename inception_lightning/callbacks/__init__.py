@@ -6,6 +6,7 @@ from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
+from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
     "LineProgress",
@@ -15,5 +16,6 @@ __all__ = [
     "RunFolder",
     "RunSummary",
     "TerminalProgress",
+    "Unfreeze",
     "WeightAverage",
 ]
