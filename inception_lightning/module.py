@@ -70,9 +70,11 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             label_smoothing: Share of the target that is spread over all classes, 0..1.
 
         Raises:
-            InputError: A weight for a stage that has no head.
+            InputError: A weight for a stage that has no head, or a number out of range.
         """
         super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
         self.net = net.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -80,8 +82,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self.aux_weights = _weights_by_stage(net, aux_weight)
         self.label_smoothing = label_smoothing
         self.class_names: Sequence[str] = ()
-        self.register_buffer("mean", _per_channel(net.mean))
-        self.register_buffer("std", _per_channel(net.std))
+        self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
+        self.register_buffer("std", torch.tensor(net.std)[:, None, None])
         ks = (1, 5) if net.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
@@ -126,6 +128,10 @@ class InceptionClassifier(Configurable, pl.LightningModule):
                 "leave num_classes out, it is taken from the data"
             )
         self.net.check_size(data.image_size, data.image_size)
+
+    def on_fit_start(self) -> None:
+        """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""
+        self.train()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
@@ -231,15 +237,13 @@ class InceptionClassifier(Configurable, pl.LightningModule):
 
 
 def _weights_by_stage(net: Inception, weight: float | Mapping[str, float] | None) -> dict[str, float]:
-    if weight is None:
-        weight = net.aux_weight
     if not isinstance(weight, Mapping):
-        return dict.fromkeys(net.aux_heads, float(weight))
+        weight = dict.fromkeys(net.aux_heads, net.aux_weight if weight is None else weight)
     unknown = sorted(set(weight) - set(net.aux_heads))
     if unknown:
         raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(net.aux_heads) or 'no stage'}")
-    return {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
-
-
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values)[:, None, None]  # (3, 1, 1)
+    weights = {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
+    lowest = min(weights.values(), default=0.0)
+    if not lowest >= 0:
+        raise InputError(f"aux_weight must be at least 0, got {lowest}")
+    return weights
