@@ -17,12 +17,15 @@ commands:
   validate   evaluate a checkpoint on the validation images
   test       evaluate a checkpoint on the test images
   predict    name the photos in a folder, as a CSV
+  models     list the networks, or the stages of one
 
 examples:
   lightning fit --config experiments/quickstart.yaml
   lightning fit --config experiments/quickstart.yaml --model.net.init_args.residual_scales 0.3
   lightning fit --model.net InceptionV3 --data ImageFolder --data.root photos --trainer.max_epochs 20
   lightning test --ckpt_path runs/quickstart/DATE/checkpoints/best.ckpt
+  lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
+  lightning models InceptionV4
   lightning predict --ckpt_path best --data.root photos
 
 options:
@@ -52,6 +55,14 @@ def main(args: list[str] | None = None) -> int:
     if args[0] == "--version":
         print(f"inception-lightning {__version__}")
         return 0
+    if args[0] == "models":
+        from inception_lightning import catalogue
+
+        try:
+            return catalogue.main(args[1:])
+        except BrokenPipeError:  # its reader, head perhaps, has seen enough
+            sys.stdout = None
+            return 0
     from inception_lightning import cli  # imports torch
 
     return cli.run(args)

@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import wandb
 from jsonargparse import ArgumentError
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichModelSummary, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inception_lightning import data, models
-from inception_lightning.callbacks import LineProgress, Pictures, PredictionWriter, RunFolder, RunSummary
-from inception_lightning.callbacks.run_folder import new_run_folder
-from inception_lightning.checkpoint_arguments import said, with_checkpoint
+from inception_lightning.arguments import said, with_defaults
+from inception_lightning.callbacks import (
+    LineProgress,
+    NetSummary,
+    Pictures,
+    PredictionWriter,
+    RunFolder,
+    RunSummary,
+    TerminalProgress,
+)
+from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
 from inception_lightning.errors import InputError
 from inception_lightning.messages import sentence
 from inception_lightning.module import InceptionClassifier
@@ -73,15 +82,15 @@ class InceptionCLI(LightningCLI):
         """Add what every run has."""
         parser.add_class_arguments(ModelCheckpoint, "checkpoint")
         parser.add_class_arguments(Wandb, "wandb")
-        parser.set_defaults({"data": {"class_path": "Digits"}, **CHECKPOINT_DEFAULTS})
+        parser.set_defaults(CHECKPOINT_DEFAULTS)
         parser.link_arguments("seed_everything", "data.init_args.seed")
         parser.link_arguments("data.num_classes", "model.net.init_args.num_classes", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, with the checkpoint's own configuration before everything that was said."""
+        """Parse, with what the checkpoint knows before everything that was said."""
         assert isinstance(args, list)
         try:
-            self.config = parser.parse_args(with_checkpoint(args, TRAINER_DEFAULTS["default_root_dir"]))
+            self.config = parser.parse_args(with_defaults(args, TRAINER_DEFAULTS["default_root_dir"]))
         except ArgumentError as error:
             parsers = self._subcommand_parsers.values()
             options = [action.dest for subparser in parsers for action in subparser._actions]
@@ -103,11 +112,15 @@ class InceptionCLI(LightningCLI):
             )
         return trainer
 
+    def after_fit(self) -> None:
+        """Close the W&B run, so that the next one in this process is a new one."""
+        wandb.finish()
+
     def _check_num_classes(self) -> None:
         # the link from the data would replace it silently
         for key in ("model.net.init_args.num_classes", "model.net.num_classes"):
             wanted = said(self.said, key)
-            if wanted not in (None, str(self.datamodule.num_classes)):
+            if wanted is not None and str(wanted) != str(self.datamodule.num_classes):
                 raise InputError(
                     f"{key} is {wanted}, and {type(self.datamodule).__name__} has {self.datamodule.num_classes} "
                     "classes: leave it out, it is taken from the data"
@@ -119,9 +132,9 @@ class InceptionCLI(LightningCLI):
         summarise = terminal and wanted["enable_model_summary"] is not False
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         if wanted["enable_progress_bar"] is not False:
-            callbacks.append(RichProgressBar(leave=True) if terminal else LineProgress())
+            callbacks.append(TerminalProgress() if terminal else LineProgress())
         if summarise:
-            callbacks.append(RichModelSummary(max_depth=2))
+            callbacks.append(NetSummary())
         if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         kind = "predict-" if self.subcommand == "predict" else ""
@@ -138,7 +151,7 @@ class InceptionCLI(LightningCLI):
         checkpoint = self._get(self.config_init, "checkpoint")
         checkpoint.dirpath = checkpoint.dirpath or str(folder / "checkpoints")
         best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
-        config = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+        config = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         return [
             RunFolder(folder, config, shlex.join(["lightning", *self.said])),
             checkpoint,
@@ -165,6 +178,8 @@ def run(args: list[str]) -> int:
     try:
         InceptionCLI(args)
     except InputError as error:
+        if _rank() == 0:
+            discard_if_empty()
         print(f"error: {error}", file=sys.stderr)
         return 2
     except SIGTERMException:

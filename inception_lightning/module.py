@@ -21,6 +21,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.losses import classification_losses
 from inception_lightning.metrics import TopK
 from inception_lightning.models.network import Inception
+from inception_lightning.models.weights import load_weights
 from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self,
         net: Inception,
         *,
+        weights: str | None = None,
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -62,6 +64,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
 
         Args:
             net: The network.
+            weights: Public weights to start from, or a file of weights; see `models.weights`. They bring the
+                mean and std that they were trained with.
             optimizer: Makes the optimizer from parameter groups.
             lr_scheduler: Makes the learning-rate schedule from the optimizer.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -70,11 +74,14 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             label_smoothing: Share of the target that is spread over all classes, 0..1.
 
         Raises:
-            InputError: A weight for a stage that has no head, or a number out of range.
+            InputError: A weight for a stage that has no head, a number out of range, or weights that
+                cannot be had or do not fit.
         """
         super().__init__()
         if not 0 <= label_smoothing <= 1:
             raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
+        if weights is not None:
+            load_weights(net, weights)
         self.net = net.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -164,8 +171,10 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         return Prediction(indices, classes, probabilities)
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's accuracy."""
+        """Log the epoch's accuracy and the residual scales that are learned."""
         self._log("train", self.train_scores)
+        scales = {name: value for name, value in self.net.named_parameters() if name.endswith(".scale")}
+        self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
 
     def on_validation_epoch_end(self) -> None:
         """Log loss and accuracy over all validation images."""
@@ -188,9 +197,11 @@ class InceptionClassifier(Configurable, pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the module, and the data's description and class names, as plain data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        model = self.config
         checkpoint[KEY] = {
             "version": __version__,
-            "model": self.config,
+            "weights": model["init_args"].pop("weights"),  # where training started, not to be loaded again
+            "model": model,
             "data": data.config if isinstance(data, ImageDataModule) else None,
             "class_names": list(self.class_names),
         }

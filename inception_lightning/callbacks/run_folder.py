@@ -62,3 +62,10 @@ def new_run_folder(place: Path, kind: str, rank: int) -> Path:
         else:
             os.environ[CHOSEN] = str(folder)
             return folder
+
+
+def discard_if_empty() -> None:
+    """Remove the folder of a run that was refused before it began."""
+    folder = os.environ.pop(CHOSEN, None)
+    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
+        Path(folder).rmdir()

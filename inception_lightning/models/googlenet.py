@@ -52,7 +52,7 @@ def inception(one: int, reduce3: int, three: int, reduce5: int, five: int, pool:
 class GoogLeNet(Inception):
     """GoogLeNet (Table 1): 7.0 M parameters without its two heads, 224x224 images."""
 
-    image_size: ClassVar[int] = 224
+    image_size = 224
     aux_weight: ClassVar[float] = 0.3  # section 5
     aux_dropout: ClassVar[float] = 0.7  # section 5
 

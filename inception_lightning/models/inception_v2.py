@@ -52,7 +52,7 @@ def reduction(reduce3: int, three: int, reduce_double: int, double: int, pool: M
 class InceptionV2(Inception):
     """BN-Inception (Figure 5): 11.3 M parameters, 224x224 images."""
 
-    image_size: ClassVar[int] = 224
+    image_size = 224
     aux_weight: ClassVar[float] = 0.3  # GoogLeNet's, as are the heads
     aux_dropout: ClassVar[float] = 0.7
 

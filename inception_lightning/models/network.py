@@ -33,7 +33,9 @@ class Inception(Configurable, nn.Module):
     Attributes:
         mean: What the network expects to be subtracted from images in 0..1, per channel (R, G, B).
         std: What it expects them to be divided by.
-        image_size: Side of the paper's images, in pixels.
+        image_size: Side of the images it was made for, in pixels.
+        crop_fraction: Share of the shorter side that the centre crop of evaluation keeps.
+        interpolation: How images are resized for evaluation.
         aux_weight: Weight of each auxiliary loss where nothing else is said.
         aux_dropout: Share of the auxiliary classifiers' features dropped in training.
         minimum_size: Side of the smallest square image that passes through all stages, in pixels.
@@ -41,7 +43,9 @@ class Inception(Configurable, nn.Module):
 
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    image_size: ClassVar[int] = 299
+    image_size: int = 299
+    crop_fraction: float = 0.875
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     aux_weight: ClassVar[float] = 0.4  # TF-slim's; the papers on v3 and later name no value
     aux_dropout: ClassVar[float] = 0.0
 

@@ -1,0 +1,77 @@
+"""Networks without weights, made in a blink: for their shapes, names and costs."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from inception_lightning.models.network import Inception
+
+
+def skeleton(variant: type[Inception], knobs: Mapping[str, Any] | None = None) -> Inception:
+    """The network in evaluation mode, its weights neither drawn nor, therefore, given any memory."""
+    with _NoDraws():
+        return variant(**(knobs or {})).eval()
+
+
+def trace(net: Inception) -> Tensor:
+    """An empty batch at the network's own image size: every shape, and no arithmetic (0, 3, S, S)."""
+    return torch.empty(0, 3, net.image_size, net.image_size)
+
+
+def count_parameters(net: Inception) -> Counter[str]:
+    """Part of the network -> parameters. Parts are stages, ``aux_heads.`` and a stage, bottleneck, classifier."""
+    counts: Counter[str] = Counter()
+    for name, parameter in net.named_parameters():
+        counts[_part(name)] += parameter.numel()
+    return counts
+
+
+def count_macs(net: Inception) -> Counter[str]:
+    """Part of the network -> multiply-accumulates of its convolutions and linear layers for one image."""
+    counts: Counter[str] = Counter()
+
+    def counter(part: str) -> Any:
+        def count(layer: nn.Conv2d | nn.Linear, _: Any, output: Tensor) -> None:
+            counts[part] += output.shape[1:].numel() * layer.weight[0].numel()
+
+        return count
+
+    layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(counter(_part(name))) for name, layer in layers]
+    with torch.no_grad():
+        net.forward_with_aux(trace(net))
+    for hook in hooks:
+        hook.remove()
+    return counts
+
+
+def _part(name: str) -> str:
+    return ".".join(name.split(".")[: 2 if name.startswith("aux_heads.") else 1])
+
+
+def minimum_size_with_heads(net: Inception) -> int:
+    """Side of the smallest square image that passes through the heads too, in pixels."""
+    return next(size for size in range(net.minimum_size, 1000) if _passes(net, size))
+
+
+def _passes(net: Inception, size: int) -> bool:
+    try:
+        with torch.no_grad():
+            net.forward_with_aux(torch.empty(0, 3, size, size))
+    except RuntimeError:
+        return False
+    return True
+
+
+class _NoDraws(TorchFunctionMode):
+    # Not the meta device: there, the first draw and the first ReLU import torch's compiler, 2 s.
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_):
+            return args[0]
+        return func(*args, **(kwargs or {}))

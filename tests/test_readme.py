@@ -1,0 +1,83 @@
+"""Every command and every Python line of the README runs; only the training is cut short."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.io import write_jpeg
+
+from inception_lightning.__main__ import main
+from inception_lightning.models import InceptionV4
+from inception_lightning.models.export import save_weights
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SHORT = [
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=1",
+    "--trainer.accelerator=cpu",
+    "--data.num_workers=0",
+]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def photos(folder: Path) -> None:
+    for name in ("cat", "dog"):
+        for index in range(5):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            image = torch.randint(0, 255, (3, 80, 90), dtype=torch.uint8)
+            write_jpeg(image, str(folder / name / f"{index}.jpg"))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    photos(tmp_path / "photos")
+    photos(tmp_path / "new_photos")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = workplace / "v4.safetensors"
+    save_weights(InceptionV4(width=0.1), weights)
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    training = next(line for line in lines if "lightning fit" in line).split(" && ")[-1].removeprefix(".venv/bin/")
+    commands = [training, *(line for line in lines if line.startswith("lightning"))]
+    assert len(commands) >= 7
+    for command in commands:
+        # the one name that needs a network becomes a file
+        args = [str(weights) if word == "timm/inception_v4.tf_in1k" else word for word in shlex.split(command)[1:]]
+        trains = args[0] == "fit" and not {"--help", "--print_config"} & set(args)
+        try:
+            code = main([*args, *SHORT] if trains else args)
+        except SystemExit as stop:  # --help and --print_config end in the parser
+            code = int(stop.code or 0)
+        assert code == 0, f"{command}: {capsys.readouterr().err}"
+    assert len(list(workplace.glob("runs/predict-*/predictions.csv"))) == 1
+
+
+def test_catalogue_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["models"], ["models", "InceptionV4"]):
+        assert main(args) == 0
+        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in README
+
+
+def test_python(workplace: Path) -> None:
+    (block,) = blocks("python")
+    exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "README.md", "exec"), {})
+    assert (workplace / "digits.ckpt").is_file()
+
+
+def test_setup_commands_are_those_that_ci_runs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text()
+    setup = next(line for line in README.splitlines() if line.startswith("python3 -m venv") and "pytest" in line)
+    _, install, test = setup.split(" && ")
+    assert install.removeprefix(".venv/bin/pip install ") in ci
+    assert test.removeprefix(".venv/bin/") in ci.splitlines()
