@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import wandb
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -104,7 +105,11 @@ class InceptionCLI(LightningCLI):
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
         self._check_num_classes()
         self.model.check_data(self.datamodule)
-        trainer = super().instantiate_trainer(**(self._for_run() | kwargs))
+        options = self._for_run() | kwargs
+        try:
+            trainer = super().instantiate_trainer(**options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the Trainer refuses an option: {error}") from None
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
             raise InputError(
                 f"torchrun started {os.environ['WORLD_SIZE']} processes that would each train alone: "
@@ -177,10 +182,10 @@ def run(args: list[str]) -> int:
         warnings.filterwarnings("ignore", message)
     try:
         InceptionCLI(args)
-    except InputError as error:
+    except (InputError, MisconfigurationException) as error:
         if _rank() == 0:
             discard_if_empty()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except SIGTERMException:
         return 143

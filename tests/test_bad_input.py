@@ -48,6 +48,18 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--model.aux_weight.inception_a=0.3", "aux_weight names 'inception_a', and the heads are on"),
         ("--ckpt_path=nowhere.ckpt", "there is no checkpoint nowhere.ckpt"),
         ("--config=nowhere.yaml", "there is no file"),
+        ("--model.net.residual_scales=big", "residual_scales: expected float or tuple or 'learned', got big"),
+        ("--model.optimizer.lr=big", "model.optimizer.lr: expected float or Tensor, got big"),
+        ("--model.lr_scheduler.T_max=big", "model.lr_scheduler.T_max: expected int, got big"),
+        ("--model.net=torch.nn.ReLU", "model.net: torch.nn.ReLU is no Inception"),
+        ("--model.label_smoothing=2", "label_smoothing must be 0..1, got 2.0"),
+        (
+            "--trainer.strategy=dpp",
+            "the Trainer refuses an option: You selected an invalid strategy name: `strategy='dpp'`",
+        ),
+        ("--trainer.devices=many", "the Trainer refuses an option: `devices` selected with `CPUAccelerator` should"),
+        ("--trainer.accelerator=hpu", "the Trainer refuses an option: You selected an invalid accelerator name"),
+        ("--checkpoint.mode=most", "`mode` can be min, max but got most"),
         ("--data.val_fraction=2", "cannot hold out val_fraction 2.0 of 1797 images"),
     ],
 )
