@@ -76,8 +76,9 @@ class InceptionCLI(LightningCLI):
         )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """A parser that takes no shortened option for a whole one: ``--trainer.max_epoch`` is a typo."""
-        return super().init_parser(**kwargs, exit_on_error=False, allow_abbrev=False)
+        """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
+        usage = "lightning COMMAND [options]"
+        return super().init_parser(**kwargs, usage=usage, exit_on_error=False, allow_abbrev=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
