@@ -60,6 +60,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--trainer.devices=many", "the Trainer refuses an option: `devices` selected with `CPUAccelerator` should"),
         ("--trainer.accelerator=hpu", "the Trainer refuses an option: You selected an invalid accelerator name"),
         ("--checkpoint.mode=most", "`mode` can be min, max but got most"),
+        ("--trainer.sync_batchnorm=true", "sync_batchnorm needs GPUs: torch synchronises batch norm there only"),
+        ("--recompute=[stam]", "recompute must be one of stem, inception_a, reduction_a, inception_b, reduction_b"),
         ("--data.val_fraction=2", "cannot hold out val_fraction 2.0 of 1797 images"),
     ],
 )
