@@ -1,9 +1,10 @@
 """`ImageDataModule`: everything that data sets share. A data set says its class names and its splits."""
 
-import os
+import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from inception_lightning.configuration import Configurable
+from inception_lightning.data import machine
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
@@ -33,6 +35,13 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The image and class index at ``index``."""
 
+    @abstractmethod
+    def contents(self) -> Iterator[bytes]:
+        """What tells two sets of images apart: all there is, or a summary of it."""
+
+    labels: Tensor
+    """The class index of every image (N,)."""
+
 
 class ImageTensors(ImageDataset):
     """Images that fit in memory: uint8 (N, 3, H, W) and class indices (N,)."""
@@ -46,6 +55,10 @@ class ImageTensors(ImageDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.images[index], int(self.labels[index])
+
+    def contents(self) -> Iterator[bytes]:
+        """The pixels."""
+        yield self.images.numpy().tobytes()
 
 
 class ImageDataModule(Configurable, pl.LightningDataModule):
@@ -78,7 +91,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         super().__init__()
         self.image_size = image_size
         self.batch_size = batch_size
-        self.num_workers = _cores() if num_workers is None else num_workers
+        self.num_workers = machine.workers(image_size, batch_size) if num_workers is None else num_workers
         self.augmentation = augmentation
         self.evaluation = evaluation
         self.seed = seed
@@ -96,6 +109,30 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells two states of the data apart, as plain data: the number of images, and a hash.
+
+        The hash covers class names, labels, and names and sizes of files; pixels where there are no files.
+        """
+        digest = hashlib.sha256("\n".join(self.class_names).encode())
+        counts = {}
+        for split in ("train", "val"):
+            dataset = self.dataset(split)
+            counts[split] = len(dataset)
+            digest.update(dataset.labels.numpy().tobytes())
+            for part in dataset.contents():
+                digest.update(part)
+        return {"images": counts, "sha256": digest.hexdigest()}
+
+    def setup(self, stage: str) -> None:
+        """Refuse, before anything starts, a machine whose shared memory does not hold the workers' batches.
+
+        Raises:
+            InputError: It does not.
+        """
+        machine.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Random views in a new order each epoch; a last, smaller batch is left out."""
@@ -188,8 +225,3 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     except ValueError as error:
         raise InputError(f"cannot hold out val_fraction {fraction} of {len(labels)} images: {error}") from None
     return torch.tensor(sorted(train)), torch.tensor(sorted(val))
-
-
-def _cores() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(8, usable or 1)
