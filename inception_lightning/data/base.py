@@ -174,6 +174,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=drop_last,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
             generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
@@ -212,6 +213,13 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image, label = self.dataset[index]
         return self.transform(image), label
+
+
+def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
+    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it."""
+    images, labels = zip(*samples, strict=True)
+    pixels = torch.stack([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
+    return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
 
 
 def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
