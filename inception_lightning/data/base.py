@@ -231,5 +231,7 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     try:
         train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
     except ValueError as error:
-        raise InputError(f"cannot hold out val_fraction {fraction} of {len(labels)} images: {error}") from None
+        raise InputError(
+            f"cannot hold out val_fraction {fraction} of {len(labels)} images: {str(error).partition('. ')[0]}"
+        ) from None
     return torch.tensor(sorted(train)), torch.tensor(sorted(val))
