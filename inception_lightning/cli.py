@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import wandb
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -76,8 +77,9 @@ class InceptionCLI(LightningCLI):
         )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """A parser that takes no shortened option for a whole one: ``--trainer.max_epoch`` is a typo."""
-        return super().init_parser(**kwargs, exit_on_error=False, allow_abbrev=False)
+        """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
+        usage = "lightning COMMAND [options]"
+        return super().init_parser(**kwargs, usage=usage, exit_on_error=False, allow_abbrev=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
@@ -109,7 +111,11 @@ class InceptionCLI(LightningCLI):
         self._check_num_classes()
         self.model.check_data(self.datamodule)
         self._prepare_network()
-        trainer = super().instantiate_trainer(**(self._for_run() | kwargs))
+        options = self._for_run() | kwargs
+        try:
+            trainer = super().instantiate_trainer(**options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the Trainer refuses an option: {error}") from None
         if trainer.strategy.root_device.type == "cpu" and self._get(self.config_init, "trainer")["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
@@ -195,10 +201,10 @@ def run(args: list[str]) -> int:
         warnings.filterwarnings("ignore", message)
     try:
         InceptionCLI(args)
-    except InputError as error:
+    except (InputError, MisconfigurationException) as error:
         if _rank() == 0:
             discard_if_empty()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except SIGTERMException:
         return 143

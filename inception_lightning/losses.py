@@ -44,13 +44,15 @@ def weights_by_stage(net: Inception, weight: float | Mapping[str, float] | None)
     """The weight of each head's loss: ``weight`` itself, its entry for the stage, or the network's own.
 
     Raises:
-        InputError: It names a stage that has no head.
+        InputError: It names a stage that has no head, or is negative.
     """
-    if weight is None:
-        weight = net.aux_weight
     if not isinstance(weight, Mapping):
-        return dict.fromkeys(net.aux_heads, float(weight))
+        weight = dict.fromkeys(net.aux_heads, net.aux_weight if weight is None else weight)
     unknown = sorted(set(weight) - set(net.aux_heads))
     if unknown:
         raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(net.aux_heads) or 'no stage'}")
-    return {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
+    weights = {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
+    lowest = min(weights.values(), default=0.0)
+    if not lowest >= 0:
+        raise InputError(f"aux_weight must be at least 0, got {lowest}")
+    return weights

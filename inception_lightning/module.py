@@ -84,9 +84,12 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             cutmix: Alpha of CutMix, 0 for none.
 
         Raises:
-            InputError: A weight for a stage that has no head, or weights that cannot be had or do not fit.
+            InputError: A weight for a stage that has no head, a number out of range, or weights that
+                cannot be had or do not fit.
         """
         super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
         if weights is not None:
             load_weights(net, weights)
         self.net = net.to(memory_format=torch.channels_last)
@@ -101,8 +104,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self.cutmix = cutmix
         self.forward_with_aux = net.forward_with_aux
         self.class_names: Sequence[str] = ()
-        self.register_buffer("mean", _per_channel(net.mean))
-        self.register_buffer("std", _per_channel(net.std))
+        self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
+        self.register_buffer("std", torch.tensor(net.std)[:, None, None])
         ks = (1, 5) if net.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
@@ -152,6 +155,10 @@ class InceptionClassifier(Configurable, pl.LightningModule):
                 "leave num_classes out, it is taken from the data"
             )
         self.net.check_size(data.image_size, data.image_size)
+
+    def on_fit_start(self) -> None:
+        """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""
+        self.train()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
@@ -274,7 +281,3 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             values["loss"] = loss.compute()
             loss.reset()
         self.log_dict({f"{split}/{name}": value for name, value in values.items()}, prog_bar=split == "val")
-
-
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values)[:, None, None]  # (3, 1, 1)
