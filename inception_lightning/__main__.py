@@ -36,6 +36,8 @@ options:
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
   --version              print the version
   lightning COMMAND -h   every option of a command
+  lightning fit --model.net.help InceptionV4
+                         the knobs of a network; --data.help ImageFolder those of a data set
 
 exit codes: 0 done, 2 wrong usage, configuration or data, 130 Ctrl-C, 143 terminated
 """

@@ -1,9 +1,19 @@
 """What Lightning's own callbacks do not do."""
 
+from inception_lightning.callbacks.averaging import WeightAverage
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
-from inception_lightning.callbacks.progress import LineProgress
+from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
 
-__all__ = ["LineProgress", "Pictures", "PredictionWriter", "RunFolder", "RunSummary"]
+__all__ = [
+    "LineProgress",
+    "NetSummary",
+    "Pictures",
+    "PredictionWriter",
+    "RunFolder",
+    "RunSummary",
+    "TerminalProgress",
+    "WeightAverage",
+]

@@ -1,10 +1,47 @@
-"""Progress for files and pipes: plain lines, where a terminal gets Lightning's rich bar."""
+"""What a run shows while it runs: Lightning's rich bar in a terminal, plain lines in files and pipes."""
 
 import time
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import ProgressBar, RichModelSummary, RichProgressBar
+from rich import get_console
+from rich.table import Table
+
+
+class TerminalProgress(RichProgressBar):
+    """Lightning's rich bar, which leaves one line per epoch, without the run's version number."""
+
+    def __init__(self) -> None:
+        """Leave the bars of past epochs."""
+        super().__init__(leave=True)
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """The numbers beside the bar."""
+        items = super().get_metrics(trainer, pl_module)
+        items.pop("v_num", None)
+        return items
+
+
+class NetSummary(RichModelSummary):
+    """The network's stages: parameters, floating-point operations for two images, output (N, C, H, W)."""
+
+    def __init__(self) -> None:
+        """Look one level into the network."""
+        super().__init__(max_depth=2)
+
+    @staticmethod
+    def summarize(summary_data: list[tuple[str, list[str]]], *totals: Any, **styles: Any) -> None:
+        """Print the table; Lightning calls it with the rows of all modules, of which metrics are left out."""
+        columns = dict(summary_data)
+        table = Table("stage")
+        for heading in ("parameters", "FLOPs", "output"):
+            table.add_column(heading, justify="right")
+        for row in zip(*(columns[name] for name in ("Name", "Params", "FLOPs", "Out sizes")), strict=True):
+            name, parameters, *rest = row
+            if name.startswith("net.") and parameters.strip() != "0":
+                table.add_row(name.removeprefix("net."), parameters, *rest)
+        get_console().print(table)
 
 
 class LineProgress(ProgressBar):

@@ -74,8 +74,8 @@ class RunSummary(Callback):
         top5 = float(metrics["val/top5"]) if "val/top5" in metrics else None
         self.scores.append(Score(trainer.current_epoch + 1, float(metrics["val/top1"]), top5))
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the table."""
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Print the table, when the progress bar has left the screen."""
         if trainer.is_global_zero:
             console = Console(soft_wrap=True)
             console.print(self.table())
