@@ -1,9 +1,21 @@
 """What Lightning's own callbacks do not do."""
 
+from inception_lightning.callbacks.continuation import Continuation
+from inception_lightning.callbacks.dead_network import DeadNetwork
+from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
 
-__all__ = ["LineProgress", "NetSummary", "Pictures", "PredictionWriter", "RunFolder", "RunSummary", "TerminalProgress"]
+__all__ = [
+    "Continuation",
+    "LineProgress",
+    "NetSummary",
+    "Pictures",
+    "PredictionWriter",
+    "RunFolder",
+    "RunSummary",
+    "TerminalProgress",
+]
