@@ -11,6 +11,8 @@ from inception_lightning.callbacks.summary import RunSummary
 
 __all__ = [
     "Continuation",
+    "DeadNetwork",
+    "FiniteGuard",
     "LineProgress",
     "NetSummary",
     "Pictures",
