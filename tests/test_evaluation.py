@@ -1,13 +1,14 @@
 """Evaluation counts every sample once, on any number of processes: the same numbers as NumPy's."""
 
 import csv
+import os
 from pathlib import Path
 
 import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from torch.multiprocessing import spawn
+from torch import multiprocessing
 
 from inception_lightning import InceptionClassifier
 from inception_lightning.data.base import ImageDataModule, ImageTensors, Split
@@ -48,10 +49,8 @@ def module() -> InceptionClassifier:
 
 
 def evaluate(rank: int, place: str, world: int) -> None:
-    import os
-
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1"}
-    os.environ |= {"MASTER_PORT": "29641", "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {"MASTER_PORT": str(29640 + world), "TORCHELASTIC_RUN_ID": "test"}
     torch.set_num_threads(1)
     for size in SIZES:
         trainer = pl.Trainer(
@@ -85,7 +84,7 @@ def expected(size: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_metrics_are_those_of_numpy(tmp_path: Path, world: int) -> None:
-    spawn(evaluate, (str(tmp_path), world), nprocs=world)
+    multiprocessing.spawn(evaluate, (str(tmp_path), world), nprocs=world)
     for size in SIZES:
         with (tmp_path / f"{size}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)

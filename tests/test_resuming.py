@@ -114,7 +114,7 @@ def test_another_run_is_refused_by_name(whole: Path, capsys: pytest.CaptureFixtu
 def test_what_may_change() -> None:
     before = {"seed_everything": 0, "trainer": {"max_epochs": 3, "precision": 32}, "model": {"weights": "a.pt"}}
     refuse_changes(before, before | {"trainer": {"max_epochs": 9, "devices": 2, "precision": 32}, "model": {}})
-    with pytest.raises(InputError, match="seed_everything: 0 -> 1; trainer.precision: 32 -> bf16-mixed"):
+    with pytest.raises(InputError, match=r"seed_everything: 0 -> 1; trainer\.precision: 32 -> bf16-mixed"):
         refuse_changes(before, {"seed_everything": 1, "trainer": {"precision": "bf16-mixed"}})
 
 
@@ -126,7 +126,7 @@ def test_a_loss_that_is_not_finite(tmp_path: Path, what: str) -> None:
     code, output = finish(start(tmp_path, *options))
     assert code == 65, output
     assert "step 6, learning rate 0.003: the " in output
-    content, metrics = outcome(the_run(tmp_path))
+    content, _ = outcome(the_run(tmp_path))
     assert content["global_step"] == 5
     assert all(tensor.isfinite().all() for tensor in content["state_dict"].values())
 

@@ -44,9 +44,16 @@ def page(key: str, class_path: str, **arguments: Any) -> str:
     return f"--config={json.dumps(value)}"
 
 
-@pytest.mark.parametrize("key", ["model.optimizer", "model.lr_scheduler", "model.net", "data", "trainer.logger"])
 @pytest.mark.parametrize(
-    "class_path", ["os.system", "subprocess.Popen", "evil_on_import.Net", "inception_lightning.cli.os.system"]
+    ("key", "class_path"),
+    [
+        ("model.optimizer", "os.system"),
+        ("model.lr_scheduler", "subprocess.Popen"),
+        ("model.optimizer", "inception_lightning.cli.os.system"),
+        ("model.net", "evil_on_import.Net"),
+        ("data", "evil_on_import.Net"),
+        ("trainer.logger", "evil_on_import.Net"),
+    ],
 )
 def test_a_page_imports_and_calls_nothing(
     mark: Path, capsys: pytest.CaptureFixture[str], key: str, class_path: str
@@ -84,7 +91,7 @@ def test_no_code_in_a_checkpoint_runs(mark: Path, tmp_path: Path) -> None:
     for read in (read_checkpoint, InceptionClassifier.load_from_checkpoint):
         with pytest.raises(InputError, match="not a readable checkpoint"):
             read(evil)
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
         CheckpointFiles().load_checkpoint(evil, weights_only=False)
     assert not mark.exists()
 
