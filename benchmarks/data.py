@@ -24,9 +24,9 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
 from inception_lightning.data import ImageFolder
-from inception_lightning.data.base import collate
 from inception_lightning.data.files import decode
 from inception_lightning.data.listing import image_files
+from inception_lightning.data.loaders import collate
 
 SIZE, BATCH = 299, 25
 NAMES = ("raw decode", "inception_lightning", "torchvision ImageFolder", "timm create_loader")

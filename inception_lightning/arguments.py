@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
-from inception_lightning.checkpointing import KEY, newest, read_checkpoint
+from inception_lightning.checkpointing import KEY, local, newest, read_checkpoint
 from inception_lightning.configuration import class_path
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
 from inception_lightning.models.weights import describe
+from inception_lightning.resuming import last_of, run_of, run_to_continue
 
 SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
@@ -39,10 +40,35 @@ def with_defaults(args: list[str], default_place: str) -> list[str]:
         known = weights_configuration(weights, data or "Digits") if weights else {"data": data or "Digits"}
         return [subcommand, f"--config={json.dumps(known)}", *rest]
     place = Path(said(rest, "trainer.default_root_dir") or default_place)
-    path = newest(place, named) if named in ("last", "best") else Path(named)
+    path = newest(place, named) if named in ("last", "best") else local(named)
     known = checkpoint_configuration(read_checkpoint(path)[KEY], subcommand, data)
     # a page's weights are where training once started: the checkpoint's take their place
     return [subcommand, f"--config={json.dumps(known)}", *rest, f"--ckpt_path={path}", "--model.weights=null"]
+
+
+def with_run_to_continue(args: list[str], default_place: str) -> tuple[Path | None, list[str]]:
+    """The run that ``fit`` goes on with, if any, and ``args`` with its configuration and newest good checkpoint.
+
+    ``--ckpt_path last`` and a run's own ``last.ckpt`` name one; ``--resume auto`` takes the newest, or none.
+
+    Raises:
+        InputError: There is none where one is named, or its checkpoints are damaged.
+    """
+    if not args or args[0] != "fit" or {"-h", "--help"} & set(args):
+        return None, args
+    _, *rest = args
+    named, resume = said(rest, "ckpt_path"), said(rest, "resume")
+    place = Path(said(rest, "trainer.default_root_dir") or default_place)
+    if named == "last":
+        run = run_to_continue(place)
+        if run is None:
+            raise InputError(f"no run in {place} has a checkpoint 'last': give the path of a checkpoint file")
+    else:
+        run = run_of(Path(named)) if named else run_to_continue(place) if resume == "auto" else None
+    if run is None:
+        return None, args
+    page = f"--config={run / 'config.yaml'}"
+    return run, ["fit", page, *rest, f"--ckpt_path={last_of(run)}", "--model.weights=null"]
 
 
 def said(args: list[str], key: str) -> Any:

@@ -1,5 +1,6 @@
 """Reading checkpoints, always as data."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,35 @@ KEY = "inception_lightning"
 """Where a checkpoint holds the plain data of model and data, and the class names."""
 
 
+def local(source: Path | str) -> Path:
+    """The file that ``source`` names; one on the net is fetched once, and only with its checksum.
+
+    Raises:
+        InputError: An address without https or ``#sha256=...``, or what came is something else.
+    """
+    if "://" not in str(source):
+        return Path(source)
+    address, _, digest = str(source).partition("#sha256=")
+    if not address.startswith("https://") or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InputError(f"{address}: a checkpoint from the net needs https and its checksum, https://...#sha256=...")
+    file = Path(torch.hub.get_dir()) / "checkpoints" / f"{digest}.ckpt"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(address, str(file), hash_prefix=digest, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"cannot fetch {address}: {error}") from None
+    return file
+
+
 def read_checkpoint(path: Path | str, map_location: str | torch.device | None = "cpu") -> dict[str, Any]:
     """The content of a checkpoint; no code in it runs.
 
     Raises:
         InputError: There is no such file, or it is not a checkpoint of this project.
     """
-    if not Path(path).is_file():
+    path = local(path)
+    if not path.is_file():
         raise InputError(f"there is no checkpoint {path}")
     try:
         checkpoint = torch.load(path, map_location, weights_only=True)

@@ -4,13 +4,16 @@ import logging
 import os
 import shlex
 import sys
+import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import wandb
+import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -19,8 +22,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inception_lightning import data, models
-from inception_lightning.arguments import said, with_defaults
+from inception_lightning.arguments import said, with_defaults, with_run_to_continue
 from inception_lightning.callbacks import (
+    Continuation,
+    DeadNetwork,
+    FiniteGuard,
     LineProgress,
     NetSummary,
     Pictures,
@@ -30,11 +36,17 @@ from inception_lightning.callbacks import (
     TerminalProgress,
     WeightAverage,
 )
+from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
-from inception_lightning.errors import InputError
+from inception_lightning.checkpointing import read_checkpoint
+from inception_lightning.errors import InputError, Stop
 from inception_lightning.messages import sentence
+from inception_lightning.metrics_file import MetricsFile
 from inception_lightning.module import InceptionClassifier
-from inception_lightning.tracking import Wandb, csv_logger, wandb_logger
+from inception_lightning.resuming import checkpoints_of, refuse_changes
+from inception_lightning.storage import CheckpointFiles
+from inception_lightning.tracking import Wandb, wandb_logger
+from inception_lightning.trust import limit_imports
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
@@ -43,10 +55,12 @@ CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": "val/top1",
     "checkpoint.mode": "max",
     "checkpoint.filename": "best",
-    "checkpoint.save_last": True,
     "checkpoint.auto_insert_metric_name": False,
     "checkpoint.enable_version_counter": False,  # a better best.ckpt replaces the one before
 }
+
+LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
+"""What would not be saved between two batches, and so not be resumed exactly."""
 
 HARMLESS_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 under torch 2.15
@@ -83,7 +97,11 @@ class InceptionCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
-        parser.add_class_arguments(ModelCheckpoint, "checkpoint")
+        parser.add_class_arguments(ModelCheckpoint, "checkpoint", skip=LEFT_TO_CONTINUATION)
+        parser.add_class_arguments(Continuation, "last")
+        parser.add_class_arguments(DeadNetwork, "dead_network")
+        parser.add_argument("--resume", type=Literal["auto"] | None, help="auto: go on with the newest run, or start")
+        parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
         parser.add_class_arguments(Wandb, "wandb")
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
         parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
@@ -95,12 +113,16 @@ class InceptionCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, with what the checkpoint knows before everything that was said."""
         assert isinstance(args, list)
+        self.continued, args = with_run_to_continue(args, TRAINER_DEFAULTS["default_root_dir"])
         try:
             self.config = parser.parse_args(with_defaults(args, TRAINER_DEFAULTS["default_root_dir"]))
         except ArgumentError as error:
             parsers = self._subcommand_parsers.values()
             options = [action.dest for subparser in parsers for action in subparser._actions]
             raise InputError(sentence(str(error), options)) from None
+        if self.continued is not None and not self.config["fit"]["allow_changes"]:
+            before = (self.continued / "config.yaml").read_text()
+            refuse_changes(yaml.safe_load(before), yaml.safe_load(self._page("fit")))
 
     def _parse_ckpt_path(self) -> None:
         # Lightning 2.6.6 would let the checkpoint's hyper-parameters beat the flags (#21455)
@@ -111,7 +133,9 @@ class InceptionCLI(LightningCLI):
         self._check_num_classes()
         self.model.check_data(self.datamodule)
         self._prepare_network()
-        options = self._for_run() | kwargs
+        plugins = _as_list(self._get(self.config_init, "trainer")["plugins"])
+        plugins += [CheckpointFiles(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])]
+        options = self._for_run() | {"plugins": plugins} | kwargs
         try:
             trainer = super().instantiate_trainer(**options)
         except (TypeError, ValueError) as error:
@@ -162,7 +186,7 @@ class InceptionCLI(LightningCLI):
         if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         kind = "predict-" if self.subcommand == "predict" else ""
-        folder = new_run_folder(Path(wanted["default_root_dir"]), kind, _rank())
+        folder = self.continued or new_run_folder(Path(wanted["default_root_dir"]), kind, _rank())
         if self.subcommand == "predict":
             return {"callbacks": [*callbacks, PredictionWriter(folder)], "logger": False}
         return {
@@ -172,23 +196,31 @@ class InceptionCLI(LightningCLI):
         }
 
     def _callbacks(self, folder: Path) -> list[Callback]:
-        checkpoint = self._get(self.config_init, "checkpoint")
-        checkpoint.dirpath = checkpoint.dirpath or str(folder / "checkpoints")
+        checkpoint, continuation = self._get(self.config_init, "checkpoint"), self._get(self.config_init, "last")
+        checkpoint.dirpath = str(checkpoints_of(folder, checkpoint.dirpath))
+        continuation.folder = Path(checkpoint.dirpath)
         best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
-        config = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         return [
-            RunFolder(folder, config, shlex.join(["lightning", *self.said])),
+            RunFolder(folder, self._page("fit"), shlex.join(["lightning", *self.said])),
+            FiniteGuard(),
+            self._get(self.config_init, "dead_network"),
+            continuation,
             checkpoint,
             Pictures(folder),
             RunSummary(folder, best),
         ]
 
+    def _page(self, subcommand: str) -> str:
+        return self._parser(subcommand).dump(self.config[subcommand], skip_unset=False)
+
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
-        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"))
+        path = self._get(self.config_init, "ckpt_path") if self.continued else None
+        before = read_checkpoint(path).get(CONTINUATION, {}) if path else {}
+        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"), before.get("wandb"))
         others = [weights_and_biases] if weights_and_biases else []
-        return [csv_logger(folder), *(others if wanted in (None, True) else _as_list(wanted))]
+        return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
 
 
 def run(args: list[str]) -> int:
@@ -200,7 +232,9 @@ def run(args: list[str]) -> int:
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
     try:
-        InceptionCLI(args)
+        InceptionCLI(limit_imports(args))
+    except Stop as stop:
+        return _stopped(stop)
     except (InputError, MisconfigurationException) as error:
         if _rank() == 0:
             discard_if_empty()
@@ -213,6 +247,17 @@ def run(args: list[str]) -> int:
             return 130
         raise
     return 0
+
+
+def _stopped(stop: Stop) -> int:
+    if _rank() == 0:
+        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
+        wandb.finish(exit_code=stop.code)
+    elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
+        parent, patience = os.getppid(), time.monotonic() + 20
+        while os.getppid() == parent and time.monotonic() < patience:
+            time.sleep(0.1)  # Lightning would kill the first process if this one ended before it
+    return stop.code
 
 
 def _as_list(value: Any) -> list[Any]:

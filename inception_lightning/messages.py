@@ -23,6 +23,7 @@ NUMBER = re.compile("<class '(int|float)'>")
 MISSING_FILE = re.compile(r"File does not exist: '(.+)'")
 MISSING_OPTION = re.compile(r"arguments are required: (?:\w+\.)?(\S+)")
 UNKNOWN_COMMAND = re.compile(r"argument subcommand: invalid choice: '(.+?)' \(choose from '(.+)'\)")
+DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 KEY = re.compile(r'Parser key "([\w.]+)"')
 OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
 
@@ -38,6 +39,8 @@ def sentence(complaint: str, options: Iterable[str]) -> str:
     if found := UNKNOWN_COMMAND.search(complaint):
         commands = found[2].split("', '")
         return f"there is no command {found[1]}{_instead(found[1], commands)}"
+    if found := DENIED.search(complaint):
+        return f"{where}: a page may not name {found[1]}: say --trust-config on the command line if you trust it"
     if found := UNKNOWN_OPTION.search(complaint):
         known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
         return f"there is no option {_join(where, found[1])}{_instead(found[1], known)}"

@@ -193,6 +193,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """The most probable classes of one batch, whose labels are the samples' own indices."""
         images, indices = batch
+        if len(indices) == 0:  # this process has no photo
+            return Prediction(indices, indices[:, None], indices[:, None])
         probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.net.num_classes))
         return Prediction(indices, classes, probabilities)
 
@@ -269,6 +271,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
 
     def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> None:
         images, labels = batch
+        if len(labels) == 0:
+            return  # this process has no sample
         logits = self(images)
         loss.update(F.cross_entropy(logits, labels), weight=len(labels))
         scores.update(logits, labels)

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import wandb
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,10 @@ class Wandb:
     log_model: bool = False
 
 
-def csv_logger(folder: Path) -> CSVLogger:
-    """The logger that writes ``metrics.csv`` into the run's folder."""
-    return CSVLogger(folder, name="", version="")
-
-
-def wandb_logger(folder: Path, wanted: Wandb) -> WandbLogger | None:
+def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
     """The W&B logger of a run, all of its files in the run's folder; None where W&B is disabled.
+
+    ``continued`` is the id of the W&B run that goes on.
 
     It never asks, hangs or fails: without a key or a network the run is offline, which is said once.
     """
@@ -64,6 +61,7 @@ def wandb_logger(folder: Path, wanted: Wandb) -> WandbLogger | None:
         save_dir=folder,
         project=wanted.project,
         name=wanted.name or folder.name,
+        version=continued,
         group=wanted.group,
         tags=wanted.tags,
         mode="offline" if mode == "offline" or why_not else "online",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inception_lightning.tracking import Wandb, csv_logger, wandb_logger
+from inception_lightning.tracking import Wandb, wandb_logger
 
 LOGS_A_NUMBER = """
 import json, logging, os, sys
@@ -94,10 +94,3 @@ def test_disabled_leaves_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_logger(tmp_path, Wandb()) is None
     assert list(tmp_path.iterdir()) == []
-
-
-def test_metrics_csv_lies_in_the_folder_itself(tmp_path: Path) -> None:
-    logger = csv_logger(tmp_path / "run")
-    logger.log_metrics({"val/top1": 0.5}, step=3)
-    logger.save()
-    assert (tmp_path / "run" / "metrics.csv").read_text() == "step,val/top1\n3,0.5\n"

@@ -1,6 +1,9 @@
 """What Lightning's own callbacks do not do."""
 
 from inception_lightning.callbacks.averaging import WeightAverage
+from inception_lightning.callbacks.continuation import Continuation
+from inception_lightning.callbacks.dead_network import DeadNetwork
+from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
@@ -9,6 +12,9 @@ from inception_lightning.callbacks.summary import RunSummary
 from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
+    "Continuation",
+    "DeadNetwork",
+    "FiniteGuard",
     "LineProgress",
     "NetSummary",
     "Pictures",

@@ -36,7 +36,8 @@ class RunFolder(Callback):
         if trainer.is_global_zero:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / "config.yaml").write_text(self.config)
-            (self.path / "command.txt").write_text(f"{self.command}\n")
+            with (self.path / "command.txt").open("a") as file:  # a resumed run has several
+                file.write(f"{self.command}\n")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_hyperparams(yaml.safe_load(self.config))

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 
 from inception_lightning.configuration import Configurable
 from inception_lightning.data import machine
+from inception_lightning.data.loaders import EvaluationLoader, TrainLoader, collate
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
@@ -134,20 +135,26 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """
         machine.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def train_dataloader(self) -> TrainLoader:
         """Random views in a new order each epoch; a last, smaller batch is left out."""
         dataset = self.dataset("train")
         sampler = TrainSampler(len(dataset), self.seed)
         views = RandomViews(dataset, self.augmentation.build(self.image_size), self.seed)
-        return self._loader(views, sampler, drop_last=len(sampler) >= self.batch_size)
+        return TrainLoader(
+            views,
+            sampler,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            drop_last=len(sampler) >= self.batch_size,
+        )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Every validation image once, in order."""
-        return self._evaluation_loader(self.dataset("val"))
+        return self._scoring_loader("val")
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Every test image once, in order."""
-        return self._evaluation_loader(self.dataset("test"))
+        return self._scoring_loader("test")
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Refused here: predictions are made on a folder of photos.
@@ -162,23 +169,21 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
 
     def _evaluation_loader(self, dataset: ImageDataset) -> DataLoader[tuple[Tensor, int]]:
-        views = FixedViews(dataset, self.evaluation.build(self.image_size))
-        return self._loader(views, EvaluationSampler(len(dataset)), drop_last=False)
-
-    def _loader(
-        self, views: Dataset[tuple[Tensor, int]], sampler: TrainSampler | EvaluationSampler, drop_last: bool
-    ) -> DataLoader[tuple[Tensor, int]]:
+        # for prediction, in which Lightning makes a loader of its own from this one
         return DataLoader(
-            views,
+            FixedViews(dataset, self.evaluation.build(self.image_size)),
             batch_size=self.batch_size,
-            sampler=sampler,
+            sampler=EvaluationSampler(len(dataset)),
             num_workers=self.num_workers,
-            drop_last=drop_last,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-            generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
+            generator=torch.Generator(),
         )
+
+    def _scoring_loader(self, split: Split) -> EvaluationLoader:
+        views = self.views(split)
+        sampler = EvaluationSampler(len(views))
+        return EvaluationLoader(views, sampler, batch_size=self.batch_size, num_workers=self.num_workers)
 
 
 class RandomViews(Dataset[tuple[Tensor, int]]):
@@ -213,13 +218,6 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image, label = self.dataset[index]
         return self.transform(image), label
-
-
-def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
-    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it."""
-    images, labels = zip(*samples, strict=True)
-    pixels = torch.stack([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
-    return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
 
 
 def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

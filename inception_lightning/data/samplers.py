@@ -24,15 +24,20 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
         rank, world_size = _position()
         super().__init__(range(size), world_size, rank, seed=seed)  # type: ignore[arg-type]  # only sized
         self.size = size
+        self.skip = 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
-        order = torch.randperm(self.size, generator=generator)
-        mine = order[: len(self) * self.num_replicas][self.rank :: self.num_replicas]
-        return ((self.epoch, index) for index in mine.tolist())
+        return ((self.epoch, index) for index in self.share()[self.skip :])
 
     def __len__(self) -> int:
         return self.size // self.num_replicas
+
+    def share(self) -> list[int]:
+        """This process's samples of the epoch, in order."""
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
+        order = torch.randperm(self.size, generator=generator)
+        mine: list[int] = order[: len(self) * self.num_replicas][self.rank :: self.num_replicas].tolist()
+        return mine
 
 
 class EvaluationSampler(DistributedSampler[int]):

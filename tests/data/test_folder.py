@@ -157,7 +157,7 @@ def test_pixels_are_the_same_with_0_1_and_4_workers_and_others_in_the_next_epoch
     def epoch(number: int, workers: int) -> torch.Tensor:
         data = ImageFolder(root=tmp_path, image_size=9, batch_size=4, num_workers=workers)
         loader = data.train_dataloader()
-        loader.sampler.set_epoch(number)  # type: ignore[attr-defined]
+        loader.sampler.set_epoch(number)
         return torch.cat([images for images, _ in loader])
 
     first = epoch(0, workers=0)

@@ -61,7 +61,7 @@ def test_a_bad_image_is_replaced_by_another_of_its_class_always_the_same(folder:
 def test_a_bad_image_is_listed_once_with_its_reason_over_workers_and_epochs(folder: Path) -> None:
     for epoch in range(2):
         loader = data(folder, workers=2).train_dataloader()
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        loader.sampler.set_epoch(epoch)
         assert sum(len(labels) for _, labels in loader) == 1200
     bad = folder / "train" / "class1" / "0599.bmp"
     assert rows(folder / "bad_images.csv") == [

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# A training under SLURM that goes on until it is done: two minutes before its time is up it saves and asks for more.
+#
+# command  sbatch experiments/cluster/slurm.sh --config experiments/imagenet/inception_v3.yaml
+#SBATCH --job-name=inception
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=4
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=8
+#SBATCH --time=24:00:00
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+set -u
+
+# One place per job: a job that is requeued keeps its number, and so finds its own run.
+args=(fit "$@" --resume auto --trainer.default_root_dir "runs/slurm-$SLURM_JOB_ID"
+      --trainer.num_nodes "$SLURM_NNODES" --trainer.devices "$SLURM_NTASKS_PER_NODE" --trainer.strategy ddp)
+
+time_is_up=no
+srun --kill-on-bad-exit=1 lightning "${args[@]}" &
+step=$!
+trap 'time_is_up=yes; kill -USR1 "$step"' USR1  # srun passes it on to every process
+wait "$step"; code=$?
+while kill -0 "$step" 2>/dev/null; do wait "$step"; code=$?; done  # a signal ends a wait early
+
+# 143: all processes have stopped and the checkpoint is written
+if [ "$time_is_up" = yes ] && [ "$code" -eq 143 ]; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

@@ -1,0 +1,229 @@
+"""A run that is stopped anywhere and resumed is the same run: what it takes beyond Lightning's own state."""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+from torch import distributed
+
+from inception_lightning.callbacks.signals import Signals
+from inception_lightning.data.loaders import EvaluationLoader, TrainLoader
+from inception_lightning.errors import Stop
+from inception_lightning.metrics_file import MetricsFile
+from inception_lightning.module import InceptionClassifier
+from inception_lightning.storage import ATTEMPTS, LAST, CheckpointFiles
+
+log = logging.getLogger(__name__)
+
+KEY = "continuation"
+RETRY_SECONDS = 5.0
+
+
+class Continuation(Callback):
+    """Saves ``last.ckpt`` between two batches, and goes on from it bit by bit.
+
+    It is saved at the end of each epoch, every so many minutes, and on a signal. Between two batches
+    everything about the one before is done and logged, so nothing is lost or repeated.
+    """
+
+    def __init__(self, *, minutes: float = 10.0, every_n_steps: int | None = None) -> None:
+        """Say how often.
+
+        Args:
+            minutes: Save after so many minutes, within an epoch too.
+            every_n_steps: Save after so many steps as well.
+        """
+        self.folder = Path("checkpoints")
+        self.minutes = minutes
+        self.every_n_steps = every_n_steps
+        self.signals = Signals()
+        self.loaded: dict[str, Any] | None = None
+        self.saved_step = 0
+        self.due_at = 0.0
+        self.stopping = False
+        self.trainer: pl.Trainer
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen to signals and to the loader."""
+        self.trainer = trainer
+        self.saved_step = trainer.global_step
+        self.due_at = time.monotonic() + 60 * self.minutes
+        self.signals.install()
+        loader = trainer.train_dataloader
+        if isinstance(loader, TrainLoader):
+            loader.before_batch = self.between_batches
+
+    def between_batches(self) -> None:
+        """Save if it is time, and stop if a process was told to."""
+        loader, step = self.trainer.train_dataloader, self.trainer.global_step
+        assert isinstance(loader, TrainLoader)
+        if loader.batches % self.trainer.accumulate_grad_batches:
+            return  # gradients are not saved
+        by_step = self.every_n_steps is not None and step - self.saved_step >= self.every_n_steps
+        self._save_or_stop(by_step or time.monotonic() >= self.due_at or loader.batches == 0)
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Stop if a process was told to; a resumed run begins this validation again."""
+        loader = trainer.val_dataloaders
+        if trainer.sanity_checking or not isinstance(loader, EvaluationLoader):
+            return
+        limit = trainer.limit_val_batches
+        common = loader.common_batches * limit if isinstance(limit, float) else min(loader.common_batches, limit)
+        if batch_idx < int(common):
+            self._save_or_stop(False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the end, however long the disk takes."""
+        for _ in range(ATTEMPTS):
+            if not self._agree(int(trainer.global_step > self.saved_step))[0]:
+                return
+            self._save()
+            if self._agree(self._failures())[0]:
+                time.sleep(RETRY_SECONDS)
+        if self._agree(self._failures())[0]:
+            raise self._no_space()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Listen no more."""
+        self.signals.restore()
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what every process needs to go on."""
+        files = [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
+        for file in files:
+            file.sync()
+        progress = checkpoint["loops"]["fit_loop"]
+        checkpoint[KEY] = {
+            "processes": _gather({"random": random_state(), "scores": _scores(pl_module)}, trainer.world_size),
+            "rows": files[0].rows if files else 0,
+            "logged_steps": progress["epoch_loop.state_dict"]["_batches_that_stepped"],
+            "wandb": next((logger.version for logger in trainer.loggers if isinstance(logger, WandbLogger)), None),
+        }
+        if self.stopping and trainer.validating:
+            begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+            place = progress["epoch_loop.val_loop.batch_progress"]
+            place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Remember it until training starts; rows of ``metrics.csv`` that will be logged again go now."""
+        self.loaded = checkpoint.get(KEY)
+        if self.loaded is not None:
+            for logger in trainer.loggers:
+                if isinstance(logger, MetricsFile):
+                    logger.truncate(self.loaded["rows"])
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Restore: everything that could draw random numbers before training goes on has done so."""
+        self._restore(trainer, pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restore, where the run stopped within this validation."""
+        if not trainer.sanity_checking:
+            self._restore(trainer, pl_module)
+
+    def _restore(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.loaded is None:
+            return
+        # Lightning counts one step too many where it skips a validation that was done before the stop
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self.loaded["logged_steps"]
+        processes = self.loaded["processes"]
+        self.loaded = None
+        if len(processes) != trainer.world_size:
+            log.warning(
+                "%d processes go on for %d: this is not the same run bit by bit", trainer.world_size, len(processes)
+            )
+            return
+        own = processes[trainer.global_rank]
+        set_random_state(own["random"])
+        if isinstance(pl_module, InceptionClassifier):
+            for name, value in own["scores"].items():
+                setattr(pl_module.train_scores, name, value.to(pl_module.device))
+
+    def _save_or_stop(self, due: bool) -> None:
+        unsaved = int(self.trainer.global_step > self.saved_step)
+        code, due_now, unsaved, failures = self._agree(self.signals.code, int(due), unsaved, self._failures())
+        if failures >= ATTEMPTS:
+            raise self._no_space()
+        self.stopping = code > 0
+        if unsaved and (due_now or code):
+            self._save()
+        if code:
+            raise Stop(f"stopped at step {self.trainer.global_step}, saved in {self.folder / LAST}", code)
+
+    def _save(self) -> None:
+        self.trainer.save_checkpoint(self.folder / LAST)
+        if self._failures():  # on the process that writes
+            self.due_at = time.monotonic() + RETRY_SECONDS
+            return
+        self.saved_step = self.trainer.global_step
+        self.due_at = time.monotonic() + 60 * self.minutes
+
+    def _failures(self) -> int:
+        files = self.trainer.strategy.checkpoint_io
+        return files.failures if isinstance(files, CheckpointFiles) else 0
+
+    def _no_space(self) -> Stop:
+        return Stop(f"the last {ATTEMPTS} checkpoints could not be saved in {self.folder}: free some space there", 74)
+
+    def _agree(self, *values: int) -> Sequence[int]:
+        """The highest of each value over all processes."""
+        if self.trainer.world_size == 1:
+            return values
+        highest = torch.tensor(values, device=self.trainer.strategy.root_device)
+        distributed.all_reduce(highest, distributed.ReduceOp.MAX)
+        agreed: list[int] = highest.tolist()
+        return agreed
+
+
+def random_state() -> dict[str, Any]:
+    """Where Python's, NumPy's and torch's random numbers are, as lists and tensors."""
+    version, numbers, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state(legacy=True)
+    state = {
+        "python": [version, list(numbers), gauss],
+        "numpy": [str(name), [int(key) for key in keys], *(float(one) for one in rest)],
+        "torch": torch.get_rng_state(),
+    }
+    return state | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Go on with the random numbers where `random_state` was asked."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), int(position), int(has_gauss), cached))
+    torch.set_rng_state(state["torch"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+def _scores(pl_module: pl.LightningModule) -> dict[str, Any]:
+    """What the epoch has counted so far on this process."""
+    if not isinstance(pl_module, InceptionClassifier):
+        return {}
+    return {name: torch.as_tensor(value).cpu() for name, value in pl_module.train_scores.metric_state.items()}
+
+
+def _gather(own: dict[str, Any], world_size: int) -> list[dict[str, Any]]:
+    if world_size == 1:
+        return [own]
+    gathered: list[dict[str, Any]] = [{}] * world_size
+    distributed.all_gather_object(gathered, own)
+    return gathered

@@ -1,0 +1,58 @@
+"""Very wide residual networks can die early: the Inception-ResNet paper's last layer gave zeros only (section 3.3)."""
+
+import logging
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.optim import Optimizer
+
+from inception_lightning.errors import Stop
+from inception_lightning.module import InceptionClassifier
+
+log = logging.getLogger(__name__)
+
+
+class DeadNetwork(Callback):
+    """Says it when the last stage gives nothing but zeros, with the paper's remedy.
+
+    Where all features are zero, so is the gradient of the weights that read them: all processes see it alike.
+    """
+
+    def __init__(self, *, stop: bool = False, every_n_steps: int = 50) -> None:
+        """Say how closely to look.
+
+        Args:
+            stop: End the run, with exit code 65, instead of a warning.
+            every_n_steps: Look once in so many steps.
+        """
+        self.stop = stop
+        self.every_n_steps = every_n_steps
+        self.gradient: Tensor | None = None
+        self.said = False
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Look at the weights that read the last stage."""
+        if not self.said and isinstance(pl_module, InceptionClassifier):
+            readers = [*pl_module.net.bottleneck.parameters(), *pl_module.net.classifier.parameters()]
+            self.gradient = readers[0].grad if trainer.global_step % self.every_n_steps == 0 else None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Speak."""
+        gradient, self.gradient = self.gradient, None
+        if gradient is None or gradient.any():
+            return
+        message = (
+            f"step {trainer.global_step}: the network is dead, its last stage gives zeros only: "
+            "start again with lower residual_scales (0.1 to 0.3), or a lower learning rate"
+        )
+        if self.stop:
+            raise Stop(message, 65)
+        if trainer.is_global_zero:
+            log.warning(message)
+        self.said = True

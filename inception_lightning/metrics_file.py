@@ -1,0 +1,98 @@
+"""``metrics.csv``: every row on the disk as soon as it is logged, and none twice after a resume."""
+
+import csv
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+Row = dict[str, str]
+
+
+class MetricsFile(Logger):
+    """A logger that writes one CSV file, its columns sorted by name.
+
+    Lightning's own deletes the file when it starts, and holds 100 steps back.
+
+    Attributes:
+        rows: How many rows the file has. A checkpoint remembers it, and a resumed run goes on from there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Write to ``path``, after the rows that it has."""
+        super().__init__()
+        self.path = path
+        self.columns, rows = _read(path)
+        self.rows = len(rows)
+
+    @property
+    def name(self) -> str:
+        """No name: the file is the run's own."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """No version: the file is the run's own."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The folder of the file."""
+        return str(self.path.parent)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: they are in ``config.yaml``."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one row."""
+        row = {name: str(value) for name, value in metrics.items()} | {"step": str(step)}
+        new = set(row) - set(self.columns)
+        if new:
+            self._rewrite(sorted({*self.columns, *new}), _read(self.path)[1])
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns).writerow(row)
+        self.rows += 1
+
+    @rank_zero_only
+    def truncate(self, rows: int) -> None:
+        """Forget all rows after the first ``rows``: what a resumed run will log again."""
+        if self.path.is_file():
+            kept = _read(self.path)[1][:rows]
+            self._rewrite(self.columns, kept)
+            self.rows = len(kept)
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """See the rows to the disk, before a checkpoint counts on them."""
+        if self.path.is_file():
+            with self.path.open("a") as file:
+                os.fsync(file.fileno())
+
+    def _rewrite(self, columns: list[str], rows: list[Row]) -> None:
+        self.columns = columns
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_name(f".{self.path.name}.tmp")
+        with new.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.path)
+
+
+def _read(path: Path) -> tuple[list[str], list[Row]]:
+    """The columns, and the whole rows: one that a kill cut short is left out."""
+    if not path.is_file():
+        return [], []
+    with path.open(newline="") as file:
+        lines = file.read()
+    whole = lines[: lines.rfind("\n") + 1]
+    reader = csv.DictReader(whole.splitlines())
+    return list(reader.fieldnames or []), list(reader)

@@ -1,0 +1,180 @@
+"""Checkpoint files that a kill at any instant leaves whole.
+
+A file is written beside its place, flushed to the disk and renamed. The folder's ``manifest.json``
+says step and sha256 of every good file, and is written first: a file is good when its sha256 stands there.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import CheckpointIO
+
+from inception_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+REMEMBERED = 4  # digests per name: the one being written, the one there, the previous one, and one to spare
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest says of a file."""
+
+    name: str
+    step: int
+    sha256: str
+    bytes: int
+
+
+class CheckpointFiles(CheckpointIO):
+    """Writes and reads the Trainer's checkpoints.
+
+    A save that fails for want of space is a warning; it is made up for at the next occasion.
+
+    Attributes:
+        failures: How many saves in a row have failed. After three the run must end.
+    """
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any = None) -> None:
+        """Write ``checkpoint``, or warn with figures."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        try:
+            write_checkpoint(Path(path), content.getbuffer(), int(checkpoint["global_step"]))
+            self.failures = 0
+        except OSError as error:
+            self.failures += 1
+            log.warning(
+                "saving %s failed (%s): it needs %.1f MB and %s; attempt %d of %d, training goes on",
+                *(path, error.strerror or error, content.getbuffer().nbytes / 1e6, _free(Path(path).parent)),
+                *(self.failures, ATTEMPTS),
+            )
+
+    def load_checkpoint(
+        self, path: Path | str, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a local file as data, whatever ``weights_only`` says."""
+        if not Path(path).is_file():
+            raise InputError(f"there is no checkpoint {path}")
+        content: dict[str, Any] = torch.load(path, map_location or "cpu", weights_only=True)
+        return content
+
+    def remove_checkpoint(self, path: Path | str) -> None:
+        """Remove a file."""
+        Path(path).unlink(missing_ok=True)
+
+
+def write_checkpoint(path: Path, content: bytes | memoryview, step: int) -> None:
+    """Put ``content`` in the place of ``path``; the last checkpoint becomes the previous one.
+
+    Raises:
+        OSError: There is no space, or the disk fails. What was there is there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_behind in path.parent.glob(".*.tmp"):
+        left_behind.unlink(missing_ok=True)  # by a process that was killed
+    known = read_manifest(path.parent)
+    entry = Entry(path.name, step, hashlib.sha256(content).hexdigest(), len(content))
+    new = _write_beside(path, content)
+    try:
+        earlier = [one for one in known if one.name == path.name][1 - REMEMBERED :]
+        manifest = [*(one for one in known if one.name != path.name), *earlier, entry]
+        text = json.dumps({"format": 1, "files": [asdict(one) for one in manifest]}, indent=1)
+        place = path.parent / MANIFEST
+        os.replace(_write_beside(place, text.encode()), place)
+        if path.name == LAST and path.exists():
+            _keep(path, path.with_name(PREVIOUS))
+        os.replace(new, path)
+        _sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> list[Entry]:
+    """What is known of a folder's checkpoints; nothing where there is no readable manifest."""
+    try:
+        return [Entry(**entry) for entry in json.loads((folder / MANIFEST).read_text())["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def newest_good(folder: Path) -> Path:
+    """The checkpoint of the highest step in ``folder`` that is what the manifest says.
+
+    Damaged files are named and set aside.
+
+    Raises:
+        InputError: None is good.
+    """
+    known = {entry.sha256: entry for entry in read_manifest(folder)}
+    good: list[tuple[int, bool, Path]] = []
+    for path in sorted(folder.glob("*.ckpt")):
+        entry = known.get(_digest(path))
+        if entry is not None:
+            good.append((entry.step, path.name == LAST, path))
+        elif known:
+            aside = path.with_suffix(".damaged")
+            log.warning("%s is damaged: its content is not what was written; set aside as %s", path, aside.name)
+            os.replace(path, aside)
+        else:
+            good.append((0, path.name == LAST, path))  # without a manifest nothing is known: reading it will tell
+    if not good:
+        raise InputError(f"there is no good checkpoint in {folder}")
+    return max(good)[2]
+
+
+def _write_beside(path: Path, content: bytes | memoryview) -> Path:
+    new = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    return new
+
+
+def _keep(path: Path, name: Path) -> None:
+    link = path.with_name(f".{name.name}.{os.getpid()}.tmp")
+    try:
+        os.link(path, link)
+        os.replace(link, name)
+    except OSError:  # a file system without hard links
+        os.replace(path, name)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free in {folder}"
+    except OSError:
+        return f"{folder} cannot be read"
