@@ -1,5 +1,6 @@
 """Image files: reading them."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,10 +51,14 @@ class ImageFiles(ImageDataset):
 
     def contents(self) -> Iterator[bytes]:
         """Name and size of every file, which tell two sets of files apart."""
+        root = os.fsencode(self.files.root)
         for index in range(len(self)):
-            file = self.file(index)
-            size = file.stat().st_size if file.exists() else -1
-            yield self.files.name(index) + b" %d\n" % size
+            name = self.files.name(index)
+            try:
+                size = os.stat(os.path.join(root, name)).st_size
+            except OSError:  # it has vanished
+                size = -1
+            yield name + b" %d\n" % size
 
     def __len__(self) -> int:
         return len(self.files)

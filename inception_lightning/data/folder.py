@@ -2,6 +2,8 @@
 
 import logging
 import os
+import tempfile
+import uuid
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -34,7 +36,10 @@ class ImageFolder(ImageDataModule):
     """
 
     bad_images: Path | None = None
-    """Where bad training images are listed: by default ``bad_images.csv`` in the run's folder."""
+    """Where bad training images are listed: by default ``bad_images.csv`` in the run's folder.
+
+    Without a run that has a folder it lies in a new temporary one: a list must not count another run's.
+    """
 
     def __init__(  # what all images have, and what a folder needs
         self,
@@ -157,11 +162,9 @@ class ImageFolder(ImageDataModule):
 
     @property
     def _run_folder(self) -> Path:
-        trainer = self.trainer
-        if trainer is None:
-            return Path()
-        folders = [Path(logger.log_dir) for logger in trainer.loggers if isinstance(logger, CSVLogger)]
-        return folders[0] if folders else Path(trainer.default_root_dir)
+        loggers = self.trainer.loggers if self.trainer else []
+        folders = [Path(logger.log_dir) for logger in loggers if isinstance(logger, CSVLogger)]
+        return folders[0] if folders else Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}"
 
 
 class Photos(ImageDataModule):
