@@ -40,9 +40,10 @@ def header(page: Path) -> dict[str, str]:
     return dict(re.findall(r"^# (\w+)  +(.+)$", "\n".join(lines), re.MULTILINE))
 
 
-def own_images(page: Path, photos: Path) -> list[str]:
+def own_images(command: str, photos: Path) -> list[str]:
     """Flags that show the photos in place of data that would be downloaded or do not lie here."""
-    data = (yaml.safe_load(page.read_text()).get("data") or {}).get("class_path", "Digits")
+    pages = [yaml.safe_load(Path(page).read_text()) for page in re.findall(r"--config (\S+)", command)]
+    data = next((page["data"]["class_path"] for page in pages if "data" in page), "Digits")
     if data == "Digits":
         return []
     keeps_its_class = data in ("ImageNet", "ImageFolder")
@@ -62,5 +63,5 @@ def test_a_page_says_what_it_claims_and_its_command_runs(
     program, command, *args = shlex.split(said["command"])
     assert (program, command) == ("lightning", "fit")
     assert str(page) in args
-    assert main([command, *args, *own_images(page, photos), *SHORT]) == 0, capsys.readouterr().err
+    assert main([command, *args, *own_images(said["command"], photos), *SHORT]) == 0, capsys.readouterr().err
     assert re.search(r"train/loss \d+\.\d+  val/loss \d+\.\d+  val/top1 \d", capsys.readouterr().out)

@@ -16,8 +16,8 @@ def test_residual_is_relu_of_the_scaled_sum() -> None:
     linear.load_state_dict(block.state_dict())
     x = torch.randn(2, 3, 8, 8)
     branch = block.get_submodule("project")(block.get_submodule("inner")(x))
-    assert torch.allclose(linear(x), x + 0.3 * branch)
-    assert torch.allclose(block(x), torch.relu(x + 0.3 * branch))
+    assert torch.allclose(linear(x), x + 0.3 * branch, atol=1e-6)
+    assert torch.allclose(block(x), torch.relu(x + 0.3 * branch), atol=1e-6)
 
 
 def test_scale_zero_is_the_identity_on_a_rectified_input() -> None:

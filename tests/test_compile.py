@@ -1,0 +1,60 @@
+"""Compiled, averaged and plain checkpoints are the same; dynamo traces as it does for a GPU, but runs eagerly."""
+
+import functools
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch._dynamo.utils import counters
+
+from inception_lightning.callbacks import WeightAverage
+from inception_lightning.data import Digits
+from inception_lightning.models import InceptionResNetV1
+from inception_lightning.module import InceptionClassifier
+
+
+class Graphs(Callback):
+    """How many graphs have been traced at the end of each epoch."""
+
+    def __init__(self) -> None:
+        self.traced: list[int] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.traced.append(counters["stats"]["unique_graphs"])
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_compiling_changes_no_name_and_happens_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaged: bool
+) -> None:
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    torch._dynamo.reset()
+    counters.clear()
+    net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small", aux=True)
+    module = InceptionClassifier(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
+    module.compile()
+    graphs, data = Graphs(), Digits(batch_size=50, num_workers=0)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=4,
+        callbacks=[graphs, *([WeightAverage(0.9)] if averaged else [])],
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_train_batches=2,
+    )
+    trainer.fit(module, data)
+    assert graphs.traced[0] > 0
+    assert graphs.traced[1:] == graphs.traced[1:2] * 3
+    trainer.save_checkpoint(tmp_path / "compiled.ckpt")
+    plain = InceptionClassifier.load_from_checkpoint(tmp_path / "compiled.ckpt")
+    assert plain.state_dict().keys() == module.state_dict().keys()
+    assert not [name for name in plain.state_dict() if "_orig_mod" in name]
+    (compiled_scores,) = trainer.validate(module, data, verbose=False)
+    (plain_scores,) = trainer.validate(plain, data, verbose=False)
+    assert plain_scores == pytest.approx(compiled_scores, abs=1e-6)
