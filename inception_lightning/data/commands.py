@@ -30,6 +30,9 @@ def main(argv: list[str]) -> int:
     Returns:
         The exit code: 0, or 2 for bad images and wrong usage.
     """
+    if not argv:
+        _parser().print_help()
+        return 0
     arguments, flags = _parser().parse_known_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("inception_lightning").setLevel(logging.INFO)
