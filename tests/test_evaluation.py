@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from torch import multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from inception_lightning import InceptionClassifier
 from inception_lightning.data.base import ImageDataModule, ImageTensors, Split
@@ -84,7 +84,7 @@ def expected(size: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_metrics_are_those_of_numpy(tmp_path: Path, world: int) -> None:
-    multiprocessing.spawn(evaluate, (str(tmp_path), world), nprocs=world)
+    spawn(evaluate, (str(tmp_path), world), nprocs=world)
     for size in SIZES:
         with (tmp_path / f"{size}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
