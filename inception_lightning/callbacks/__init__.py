@@ -5,5 +5,15 @@ from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
+from inception_lightning.callbacks.telemetry import ResidualTelemetry
 
-__all__ = ["LineProgress", "NetSummary", "Pictures", "PredictionWriter", "RunFolder", "RunSummary", "TerminalProgress"]
+__all__ = [
+    "LineProgress",
+    "NetSummary",
+    "Pictures",
+    "PredictionWriter",
+    "ResidualTelemetry",
+    "RunFolder",
+    "RunSummary",
+    "TerminalProgress",
+]
