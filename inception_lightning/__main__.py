@@ -20,6 +20,7 @@ commands:
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
   report     runs on disk as one page of figures and a table
+  data       check, show or prepare images
 
 examples:
   lightning fit --config experiments/quickstart.yaml
@@ -31,6 +32,7 @@ examples:
   lightning sweep experiments/residual_scale/short.yaml --jobs 2
   lightning report runs/residual_scale_short
   lightning predict --ckpt_path best --data.root photos
+  lightning data check --root photos
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
@@ -38,6 +40,8 @@ options:
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
   --version              print the version
   lightning COMMAND -h   every option of a command
+  lightning fit --model.net.help InceptionV4
+                         the knobs of a network; --data.help ImageFolder those of a data set
 
 exit codes: 0 done, 2 wrong usage, configuration or data, 130 Ctrl-C, 143 terminated
 """
@@ -75,6 +79,10 @@ def main(args: list[str] | None = None) -> int:
         from inception_lightning import report
 
         return report.main(args[1:])
+    if args[0] == "data":
+        from inception_lightning.data import commands
+
+        return commands.main(args[1:])
     from inception_lightning import cli  # imports torch
 
     return cli.run(args)

@@ -88,7 +88,10 @@ pd.DataFrame(
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, row in networks.dropna(subset=["paper_top1"]).iterrows():
     axis.scatter(row["macs"] / 1e9, row["paper_top1"], s=4 * row["parameters"] / 1e6, color="#0072B2", alpha=0.7)
-    axis.annotate(name, (row["macs"] / 1e9, row["paper_top1"]), xytext=(0, 12), textcoords="offset points", ha="center")
+    below = name.startswith("InceptionResNet")
+    offset, align = ((0, -12), "top") if below else ((0, 12), "bottom")
+    place = (row["macs"] / 1e9, row["paper_top1"])
+    axis.annotate(name, place, offset, textcoords="offset points", ha="center", va=align)
 axis.set(
     xlabel="multiply-accumulates for one image (10⁹)", ylabel="top-1 in the paper (%)", ylim=(74, 81.5), xlim=(0, 15)
 )

@@ -19,6 +19,7 @@ from inception_lightning.data import Digits, ImageFolder
 from inception_lightning.data.base import ImageTensors
 from inception_lightning.errors import InputError
 from inception_lightning.models import GoogLeNet, InceptionResNetV1, InceptionV3
+from inception_lightning.models.export import save_weights
 from inception_lightning.module import InceptionClassifier, Prediction
 
 SGD = functools.partial(torch.optim.SGD, lr=0.01, momentum=0.9)
@@ -304,3 +305,21 @@ def test_the_loss_falls_when_few_images_are_learned_by_heart(tmp_path: Path) -> 
     assert len(losses) == 30
     assert losses[-1] < 0.2 * losses[0]
     assert float(rows[-1]["train/top1"]) == 1.0
+
+
+def test_training_starts_from_weights_and_its_checkpoint_needs_them_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "start.safetensors"
+    source = tiny()
+    source.mean = (0.1, 0.2, 0.3)
+    save_weights(source, file)
+    module = InceptionClassifier(tiny(), weights=str(file), optimizer=SGD)
+    stem = "stem.0.conv.weight"
+    assert torch.equal(module.net.state_dict()[stem], source.state_dict()[stem])
+    assert module.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    fitting = trainer(tmp_path, fast_dev_run=True)
+    fitting.fit(module, datamodule=Digits())
+    fitting.save_checkpoint(tmp_path / "trained.ckpt")
+    file.unlink()
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "trained.ckpt")
+    assert again.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert torch.equal(again.net.classifier.weight, module.net.classifier.weight)

@@ -1,11 +1,13 @@
 """What Lightning's own callbacks do not do."""
 
+from inception_lightning.callbacks.averaging import WeightAverage
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
 from inception_lightning.callbacks.telemetry import ResidualTelemetry
+from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
     "LineProgress",
@@ -16,4 +18,6 @@ __all__ = [
     "RunFolder",
     "RunSummary",
     "TerminalProgress",
+    "Unfreeze",
+    "WeightAverage",
 ]
