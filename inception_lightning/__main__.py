@@ -18,6 +18,8 @@ commands:
   test       evaluate a checkpoint on the test images
   predict    name the photos in a folder, as a CSV
   models     list the networks, or the stages of one
+  sweep      run a W&B sweep file on this machine, and go on where it was stopped
+  report     runs on disk as one page of figures and a table
   data       check, show or prepare images
 
 examples:
@@ -27,6 +29,8 @@ examples:
   lightning test --ckpt_path runs/quickstart/DATE/checkpoints/best.ckpt
   lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
   lightning models InceptionV4
+  lightning sweep experiments/residual_scale/short.yaml --jobs 2
+  lightning report runs/residual_scale_short
   lightning predict --ckpt_path best --data.root photos
   lightning data check --root photos
 
@@ -67,6 +71,14 @@ def main(args: list[str] | None = None) -> int:
         except BrokenPipeError:  # its reader, head perhaps, has seen enough
             sys.stdout = None
             return 0
+    if args[0] == "sweep":
+        from inception_lightning import study
+
+        return study.main(args[1:])
+    if args[0] == "report":
+        from inception_lightning import report
+
+        return report.main(args[1:])
     if args[0] == "data":
         from inception_lightning.data import commands
 

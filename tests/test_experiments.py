@@ -11,7 +11,10 @@ from torchvision.io import write_jpeg
 
 from inception_lightning.__main__ import main
 
-PAGES = sorted(Path("experiments").rglob("*.yaml"))
+PAGES = [
+    page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters" not in yaml.safe_load(page.read_text())
+]
+"""Sweep files, which have parameters, are read in test_study.py."""
 SHORT = [
     "--trainer.fast_dev_run=true",
     "--trainer.accelerator=cpu",

@@ -9,6 +9,7 @@ from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
+from inception_lightning.callbacks.telemetry import ResidualTelemetry
 from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "NetSummary",
     "Pictures",
     "PredictionWriter",
+    "ResidualTelemetry",
     "RunFolder",
     "RunSummary",
     "TerminalProgress",

@@ -1,0 +1,131 @@
+"""``lightning report``: runs on disk as figures, a table in Markdown and one page that needs no other file."""
+
+import argparse
+import base64
+import html
+import io
+import sys
+from pathlib import Path
+
+import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
+from matplotlib.figure import Figure
+
+from inception_lightning.errors import InputError
+from inception_lightning.figures import draw_accuracy, draw_curves, draw_ratios
+from inception_lightning.results import DEAD_SHARE, short, summary, table, varied
+
+KNOB = "model.net.init_args.residual_scales"
+
+
+def main(argv: list[str]) -> int:
+    """Run ``lightning report``.
+
+    Args:
+        argv: What follows the word ``report``.
+
+    Returns:
+        The exit code: 0, or 2 where there is nothing to report.
+    """
+    parser = argparse.ArgumentParser("lightning report", description="Runs as one page of figures and a table.")
+    parser.add_argument("runs", type=Path, nargs="+", help="runs' folders, or folders that hold them")
+    parser.add_argument("--knob", default=KNOB, help=f"what to compare the runs by (default: {KNOB})")
+    parser.add_argument("--out", type=Path, default=Path("report"), help="folder to write into (default: report)")
+    arguments = parser.parse_args(argv)
+    try:
+        runs = table(arguments.runs)
+        drawn = figures(runs, arguments.knob)
+    except InputError as error:
+        print(f"lightning report: {error}", file=sys.stderr)
+        return 2
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        for kind in ("png", "svg"):
+            figure.savefig(arguments.out / f"{name}.{kind}", dpi=150)
+    (arguments.out / "table.md").write_text(f"{markdown(runs)}\n")
+    (arguments.out / "report.html").write_text(page(runs, drawn))
+    runs.to_csv(arguments.out / "runs.csv", index=False)
+    print(f"{markdown(runs)}\n\n{len(runs)} runs in {arguments.out / 'report.html'}")
+    return 0
+
+
+def figures(runs: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
+    """The report's figures of a `results.table`, by name.
+
+    Raises:
+        InputError: No run has the knob, or none was validated.
+    """
+    if knob not in runs:
+        raise InputError(f"no run has a knob {knob}: say --knob with one of {', '.join(varied(runs)) or 'config.yaml'}")
+    if runs["best"].isna().all():
+        raise InputError("no run has a validation accuracy yet")
+    drawn = {
+        "accuracy": draw_accuracy(runs, knob),
+        "curves": draw_curves(runs, knob, "val/top1", "validation top-1 (share of images)"),
+    }
+    if "before_pool/dead" in runs:
+        drawn["dead"] = draw_curves(runs, knob, "before_pool/dead", "dead channels before the pool (share)")
+        drawn["ratios"] = draw_ratios(runs, knob)
+    return drawn
+
+
+def markdown(runs: pd.DataFrame) -> str:
+    """The runs by their varied knobs, as a table in Markdown."""
+    rows = summary(runs)
+    keys = [name for name in rows if "." in name]
+    headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
+    lines = [headings, ["---"] * len(headings)]
+    for _, row in rows.iterrows():
+        lines.append(
+            [
+                *(str(row[key]) for key in keys),
+                str(row["runs"]),
+                _spread(row["best_mean"], row["best_std"]),
+                _spread(row["last_mean"], None),
+                "-" if pd.isna(row["steps_to_90"]) else f"{row['steps_to_90']:.0f}",
+                _spread(row["dead_mean"], row["dead_std"]),
+                f"{row['died']} of {row['runs']}",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page(runs: pd.DataFrame, drawn: dict[str, Figure]) -> str:
+    """One HTML page with the figures in it."""
+    pictures = "\n".join(
+        f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}"></figure>'
+        for name, figure in drawn.items()
+    )
+    unfinished = int((~runs["finished"]).sum())
+    note = f"<p>{unfinished} of them are not finished.</p>" if unfinished else ""
+    folders = "".join(f"<li>{html.escape(folder)}</li>" for folder in runs["folder"])
+    rows = [line.strip("| ").split(" | ") for line in markdown(runs).splitlines()]
+    header, body = rows[0], rows[2:]
+    cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in body)
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Residual scale</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+img {{ max-width: 100% }} figure {{ margin: 2rem 0 }}
+td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }}
+</style>
+<h1>{len(runs)} runs</h1>{note}
+<p>Mean ± standard deviation over the runs of a setting, which differ in their seed. A run has died when at least
+{DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is not
+finite. Steps to 90 %: the first validation with 90 % of the run's best accuracy.</p>
+<table><tr>{"".join(f"<th>{html.escape(name)}</th>" for name in header)}</tr>{cells}</table>
+{pictures}
+<details><summary>Runs</summary><ul>{folders}</ul></details>
+</html>
+"""
+
+
+def _spread(mean: float, std: float | None) -> str:
+    if pd.isna(mean):
+        return "-"
+    return f"{100 * mean:.1f}" if std is None or pd.isna(std) else f"{100 * mean:.1f} ± {100 * std:.1f}"
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return base64.b64encode(buffer.getvalue()).decode()

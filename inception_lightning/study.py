@@ -1,0 +1,242 @@
+"""``lightning sweep``: the runs of a W&B sweep file on this machine, with no server.
+
+Several at a time, each in a process, shown in a live table or, where there is no terminal, in lines.
+"""
+
+import argparse
+import contextlib
+import csv
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from inception_lightning.errors import InputError
+from inception_lightning.sweep_file import FINAL, Run, label, plan, read
+
+POLL_SECONDS = 0.5
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOP_SECONDS = 30.0  # for a run that is told to stop
+
+
+def main(argv: list[str]) -> int:
+    """Run ``lightning sweep``.
+
+    Args:
+        argv: What follows the word ``sweep``.
+
+    Returns:
+        The exit code: 0, 2 for a wrong file, 130 and 143 when stopped, or that of the first run that failed.
+    """
+    parser = argparse.ArgumentParser("lightning sweep", description="Run a W&B sweep file on this machine.")
+    parser.add_argument("file", type=Path, help="a W&B sweep file with method grid or random")
+    parser.add_argument("--jobs", type=int, help="runs at a time (default: 1, or one per device)")
+    parser.add_argument("--devices", default="", help="GPUs to share out, one per run: 0,1,2,3")
+    parser.add_argument("--runs", type=int, help="at most so many runs; random sweeps need it, or run_cap in the file")
+    parser.add_argument("--place", type=Path, help="where the runs go (default: runs/NAME)")
+    parser.add_argument("--dry_run", action="store_true", help="print the commands, run none")
+    arguments = parser.parse_args(argv)
+    devices = [device for device in arguments.devices.split(",") if device]
+    try:
+        sweep = read(arguments.file, arguments.runs)
+        runs = plan(sweep, arguments.place or Path("runs") / sweep.name)
+        jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
+        if jobs < 1:
+            raise InputError(f"--jobs must be at least 1, got {jobs}")
+    except InputError as error:
+        print(f"lightning sweep: {error}", file=sys.stderr)
+        return 2
+    if arguments.dry_run:
+        print("\n".join(shlex.join(run.command) for run in runs))
+        return 0
+    return conduct(runs, jobs, devices)
+
+
+@dataclass
+class Progress:
+    """Where one run of a sweep is."""
+
+    run: Run
+    state: str = "waiting"
+    process: subprocess.Popen[bytes] | None = None
+    slot: int = 0
+    start: float = 0.0
+    seconds: float = 0.0
+    exit_code: int = 0
+    shown: dict[str, str] = field(default_factory=dict)
+
+    def launch(self, slot: int, environment: dict[str, str]) -> None:
+        """Start it, unless it is running in another process."""
+        lock = self.run.lock()
+        if lock is None:
+            self.state = "busy"
+            return
+        try:
+            with (self.run.folder / "output.log").open("wb") as output:
+                self.process = subprocess.Popen(
+                    self.run.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    pass_fds=[lock],  # so the lock lives as long as the run, even when the sweep is killed
+                    start_new_session=True,  # Ctrl-C comes to the sweep, which tells its runs
+                )
+        finally:
+            os.close(lock)
+        self.state, self.slot, self.start = "running", slot, time.monotonic()
+
+    def poll(self) -> bool:
+        """Whether it has ended since it was last asked."""
+        if self.process is None or self.state != "running":
+            return False
+        code = self.process.poll()
+        self.seconds = time.monotonic() - self.start
+        self.shown = newest_scores(self.run.folder) or self.shown
+        if code is None:
+            return False
+        self.exit_code = code
+        self.run.finish(code, self.seconds)
+        self.state = "done" if code in FINAL else "failed"
+        return True
+
+    def stop(self) -> None:
+        """Tell it to stop, and wait until it has."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+    def line(self) -> str:
+        """What it is and how it went."""
+        scores = "  ".join(f"{name} {value}" for name, value in self.shown.items())
+        last = "" if self.exit_code in FINAL else f"  exit code {self.exit_code}: {last_line(self.run.folder)}"
+        return f"{self.state:8}{label(self.run.choice)}  {scores}  {self.seconds:.0f} s{last}"
+
+
+def conduct(runs: Sequence[Run], jobs: int, devices: Sequence[str]) -> int:
+    """Run what is not finished, ``jobs`` at a time; the exit code.
+
+    Args:
+        runs: The runs.
+        jobs: How many at a time.
+        devices: What each running one gets as CUDA_VISIBLE_DEVICES, in turn; empty leaves it alone.
+    """
+    states = [Progress(run, "kept" if run.done else "waiting") for run in runs]
+    kept = sum(state.state == "kept" for state in states)
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    console.print(f"{len(runs)} runs, {kept} of them finished before", highlight=False)
+    with _signals() as signals:
+        try:
+            with _display(console, states) as show:
+                _run_all(states, jobs, devices, show, signals)
+        finally:
+            for state in states:
+                state.stop()
+    if signals:
+        console.print("stopped: the same command goes on from here", highlight=False)
+        return 128 + signals[0]
+    busy = sum(state.state == "busy" for state in states)
+    if busy:
+        console.print(f"{busy} runs are left to another process that has begun them", highlight=False)
+    return next((state.exit_code for state in states if state.state == "failed"), 0)
+
+
+def _run_all(
+    states: list[Progress],
+    jobs: int,
+    devices: Sequence[str],
+    show: Callable[[Progress | None], None],
+    signals: list[int],
+) -> None:
+    free = list(range(jobs))
+    waiting = [state for state in states if state.state == "waiting"]
+    running: list[Progress] = []
+    while (waiting or running) and not signals:
+        while free and waiting:
+            state = waiting.pop(0)
+            state.launch(free[0], _environment(free[0], jobs, devices))
+            if state.process is not None:
+                running.append(state)
+                free.pop(0)
+        for state in [state for state in running if state.poll()]:
+            running.remove(state)
+            free.append(state.slot)
+            show(state)
+        show(None)
+        if running:
+            time.sleep(POLL_SECONDS)
+
+
+def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    chosen = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
+    return {"OMP_NUM_THREADS": str(threads), **os.environ, **chosen}
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM that came; no exception, which might leave a run behind that has just been started."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPPING}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _display(console: Console, states: list[Progress]) -> Iterator[Callable[[Progress | None], None]]:
+    """What shows a run that has ended, or all when given None: a live table in a terminal, else lines."""
+    if not console.is_terminal:
+        count = sum(state.state == "kept" for state in states)
+
+        def say(state: Progress | None) -> None:
+            nonlocal count
+            if state is not None:
+                count += 1
+                console.print(f"[{count}/{len(states)}] {state.line()}", highlight=False, markup=False)
+
+        yield say
+        return
+    with Live(table(states), console=console, refresh_per_second=2) as live:
+        yield lambda _: live.update(table(states))
+
+
+def table(states: Sequence[Progress]) -> Table:
+    """The runs as a table."""
+    result = Table("run", "state")
+    for heading in ("epoch", "top-1", "seconds"):
+        result.add_column(heading, justify="right")
+    for state in states:
+        scores = (state.shown.get(name, "") for name in ("epoch", "val/top1"))
+        result.add_row(label(state.run.choice), state.state, *scores, f"{state.seconds:.0f}" if state.seconds else "")
+    return result
+
+
+def newest_scores(folder: Path) -> dict[str, str]:
+    """The last validation in a run's newest ``metrics.csv``; nothing where there is none yet."""
+    files = sorted(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        return {}
+    with files[-1].open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("val/top1")]
+    return {"epoch": str(int(rows[-1]["epoch"]) + 1), "val/top1": f"{float(rows[-1]['val/top1']):.4f}"} if rows else {}
+
+
+def last_line(folder: Path) -> str:
+    """The last line that a run printed."""
+    lines = (folder / "output.log").read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
+import yaml
+
+from inception_lightning.__main__ import main
+from inception_lightning.figures import ordered
+from inception_lightning.results import run_folders, summary, table, varied
+
+KNOB = "model.net.init_args.residual_scales"
+
+
+def write(folder: Path, scale: object, width: float, seed: int, *, dead: float, loss: object = 1.0) -> None:
+    folder.mkdir(parents=True)
+    net = {"class_path": "InceptionResNetV1", "init_args": {"width": width, "residual_scales": scale}}
+    config = {
+        "seed_everything": seed,
+        "model": {"net": net},
+        "data": {"init_args": {"seed": seed}},
+        "trainer": {"default_root_dir": str(folder)},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = [
+        {"step": 0, "epoch": 0, "before_pool/dead": 0.0, "residual/ratio/inception_a.0": 1.0},
+        {"step": 0, "train/loss": loss},
+        {"step": 9, "epoch": 0, "val/top1": 0.5 + seed / 100},
+        {"step": 10, "epoch": 1, "before_pool/dead": dead, "residual/ratio/inception_a.0": 0.1},
+        {"step": 19, "epoch": 1, "val/top1": 0.8},
+        {"step": 29, "epoch": 2, "val/top1": 0.75},
+    ]
+    pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    place = tmp_path / "runs"
+    for width in (0.25, 1.0):
+        for seed in (0, 1):
+            write(place / f"a{width}{seed}", 0.1, width, seed, dead=0.0)
+            write(place / f"b{width}{seed}", 1.0, width, seed, dead=0.95)
+            write(place / f"c{width}{seed}", [0.1, 0.2, 0.3], width, seed, dead=0.2)
+    return place
+
+
+def test_a_row_tells_what_became_of_a_run(runs: Path) -> None:
+    rows = table([runs])
+    assert len(rows) == 12
+    assert varied(rows) == ["model.net.init_args.residual_scales", "model.net.init_args.width"]
+    row = rows[rows["folder"].str.endswith("b1.01")].iloc[0]
+    expected = {"best": 0.8, "last": 0.75, "steps_to_90": 19, "steps": 30, "seed": 1, "died": True, "finished": False}
+    assert {name: row[name] for name in expected} == expected
+    assert row["residual/ratio/inception_a.0"] == 0.1
+    assert rows["died"].sum() == 4
+    means = summary(rows)
+    assert list(means["runs"]) == [2] * 6
+    assert np.allclose(means["best_std"], 0)
+
+
+@pytest.mark.parametrize("loss", ["nan", "inf"])
+def test_a_loss_that_is_not_finite_is_a_death(tmp_path: Path, loss: str) -> None:
+    write(tmp_path / "run", 0.1, 1.0, 0, dead=0.0, loss=loss)
+    assert table([tmp_path])["died"].tolist() == [True]
+
+
+def test_of_several_attempts_at_a_run_of_a_sweep_the_newest_counts(tmp_path: Path) -> None:
+    for name in ("2026-01-01_00-00-00", "2026-01-01_00-00-01"):
+        write(tmp_path / "width=1" / name, 0.1, 1.0, 0, dead=0.0)
+    assert len(run_folders([tmp_path])) == 2
+    (tmp_path / "width=1" / "lock").touch()
+    assert [folder.name for folder in run_folders([tmp_path])] == ["2026-01-01_00-00-01"]
+
+
+def test_the_report_is_one_page_that_needs_no_other_file(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report"
+    assert main(["report", str(runs), f"--out={out}"]) == 0
+    assert "| 1.0 | 0.25 | 2 | 80.0 ± 0.0 | 75.0 | 19 | 95.0 ± 0.0 | 2 of 2 |" in capsys.readouterr().out
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert 'src="data' in page
+    assert "http" not in page
+    assert {path.name for path in out.glob("*.svg")} == {"accuracy.svg", "curves.svg", "dead.svg", "ratios.svg"}
+
+
+def test_nothing_to_report_is_said(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert main(["report", str(runs), "--knob=model.net.init_args.depht"]) == 2
+    error = capsys.readouterr().err
+    assert "no runs in" in error
+    assert "say --knob with one of model.net.init_args.residual_scales" in error
+
+
+def test_knobs_are_ordered_as_numbers() -> None:
+    assert ordered(pd.Series(["learned", 1.0, 0.1, "[0.1, 0.2]", 0.0])) == [
+        "0.0",
+        "0.1",
+        "1.0",
+        "[0.1, 0.2]",
+        "learned",
+    ]
