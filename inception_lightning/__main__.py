@@ -18,6 +18,7 @@ commands:
   test       evaluate a checkpoint on the test images
   predict    name the photos in a folder, as a CSV
   models     list the networks, or the stages of one
+  data       check, show or prepare images
 
 examples:
   lightning fit --config experiments/quickstart.yaml
@@ -27,6 +28,7 @@ examples:
   lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
   lightning models InceptionV4
   lightning predict --ckpt_path best --data.root photos
+  lightning data check --root photos
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
@@ -34,6 +36,8 @@ options:
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
   --version              print the version
   lightning COMMAND -h   every option of a command
+  lightning fit --model.net.help InceptionV4
+                         the knobs of a network; --data.help ImageFolder those of a data set
 
 exit codes: 0 done, 2 wrong usage, configuration or data, 130 Ctrl-C, 143 terminated
 """
@@ -63,6 +67,10 @@ def main(args: list[str] | None = None) -> int:
         except BrokenPipeError:  # its reader, head perhaps, has seen enough
             sys.stdout = None
             return 0
+    if args[0] == "data":
+        from inception_lightning.data import commands
+
+        return commands.main(args[1:])
     from inception_lightning import cli  # imports torch
 
     return cli.run(args)

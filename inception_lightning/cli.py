@@ -14,6 +14,7 @@ import wandb
 import yaml
 from jsonargparse import ArgumentError
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -33,6 +34,7 @@ from inception_lightning.callbacks import (
     RunFolder,
     RunSummary,
     TerminalProgress,
+    WeightAverage,
 )
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
@@ -89,8 +91,9 @@ class InceptionCLI(LightningCLI):
         )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """A parser that takes no shortened option for a whole one: ``--trainer.max_epoch`` is a typo."""
-        return super().init_parser(**kwargs, exit_on_error=False, allow_abbrev=False)
+        """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
+        usage = "lightning COMMAND [options]"
+        return super().init_parser(**kwargs, usage=usage, exit_on_error=False, allow_abbrev=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
@@ -100,6 +103,9 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--resume", type=Literal["auto"] | None, help="auto: go on with the newest run, or start")
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
         parser.add_class_arguments(Wandb, "wandb")
+        parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
+        parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
+        parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
         parser.set_defaults(CHECKPOINT_DEFAULTS)
         parser.link_arguments("seed_everything", "data.init_args.seed")
         parser.link_arguments("data.num_classes", "model.net.init_args.num_classes", apply_on="instantiate")
@@ -126,9 +132,16 @@ class InceptionCLI(LightningCLI):
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
         self._check_num_classes()
         self.model.check_data(self.datamodule)
+        self._prepare_network()
         plugins = _as_list(self._get(self.config_init, "trainer")["plugins"])
         plugins += [CheckpointFiles(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])]
-        trainer = super().instantiate_trainer(**(self._for_run() | {"plugins": plugins} | kwargs))
+        options = self._for_run() | {"plugins": plugins} | kwargs
+        try:
+            trainer = super().instantiate_trainer(**options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the Trainer refuses an option: {error}") from None
+        if trainer.strategy.root_device.type == "cpu" and self._get(self.config_init, "trainer")["sync_batchnorm"]:
+            raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
             raise InputError(
                 f"torchrun started {os.environ['WORLD_SIZE']} processes that would each train alone: "
@@ -150,11 +163,22 @@ class InceptionCLI(LightningCLI):
                     "classes: leave it out, it is taken from the data"
                 )
 
+    def _prepare_network(self) -> None:
+        compiled, recomputed = self._get(self.config_init, "compile"), self._get(self.config_init, "recompute")
+        if compiled and recomputed:
+            raise InputError("recompute and compile exclude each other: torch cannot compile stages computed twice")
+        self.model.net.recompute(recomputed)
+        if compiled:
+            self.model.compile()
+
     def _for_run(self) -> dict[str, Any]:
         wanted = self._get(self.config_init, "trainer")
         terminal = sys.stdout.isatty()
         summarise = terminal and wanted["enable_model_summary"] is not False
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
+        decay = self._get(self.config_init, "ema_decay")
+        if decay is not None and self.subcommand == "fit":
+            callbacks.insert(0, WeightAverage(decay))
         if wanted["enable_progress_bar"] is not False:
             callbacks.append(TerminalProgress() if terminal else LineProgress())
         if summarise:
@@ -211,10 +235,10 @@ def run(args: list[str]) -> int:
         InceptionCLI(limit_imports(args))
     except Stop as stop:
         return _stopped(stop)
-    except InputError as error:
+    except (InputError, MisconfigurationException) as error:
         if _rank() == 0:
             discard_if_empty()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except SIGTERMException:
         return 143

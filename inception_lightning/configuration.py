@@ -70,9 +70,9 @@ def plain(value: Any) -> Any:
 
 
 def _plain_partial(value: functools.partial[Any]) -> dict[str, Any] | None:
-    # jsonargparse gives partial(instantiator, SGD, lr=0.1), people write partial(SGD, lr=0.1)
-    cls = value.args[0] if value.args else value.func
-    if not isinstance(cls, type):
+    # people write partial(SGD, lr=0.1), jsonargparse gives partial(function, instantiator, SGD, lr=0.1)
+    cls = next((part for part in (value.func, *value.args) if isinstance(part, type)), None)
+    if cls is None:
         return None
     return {"class_path": class_path(cls), "init_args": plain(value.keywords)}
 

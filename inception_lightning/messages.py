@@ -15,8 +15,11 @@ from inception_lightning.configuration import subclasses
 
 UNKNOWN_OPTION = re.compile(r"(?:Option|accept option|unrecognized arguments:) '?(?:--)?([\w.+]+)")
 UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
-WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*)")
-WRONG_UNION = re.compile(r"Subtypes: \[(.+)\].*Given value: (.*?)$", re.DOTALL)
+NO_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
+WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*?)(?:\. Got value: .*)?$", re.MULTILINE)
+INNERMOST_UNION = r"Subtypes: \[([^\n]+)\]\n(?:(?!Subtypes:).)*?Given value: ([^\n]*?)(?:\. Got value: [^\n]*)?$"
+WRONG_UNION = re.compile(INNERMOST_UNION, re.DOTALL | re.MULTILINE)
+NUMBER = re.compile("<class '(int|float)'>")
 MISSING_FILE = re.compile(r"File does not exist: '(.+)'")
 MISSING_OPTION = re.compile(r"arguments are required: (?:\w+\.)?(\S+)")
 UNKNOWN_COMMAND = re.compile(r"argument subcommand: invalid choice: '(.+?)' \(choose from '(.+)'\)")
@@ -41,9 +44,13 @@ def sentence(complaint: str, options: Iterable[str]) -> str:
     if found := UNKNOWN_OPTION.search(complaint):
         known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
         return f"there is no option {_join(where, found[1])}{_instead(found[1], known)}"
-    if found := UNKNOWN_CLASS.search(complaint):
+    union = WRONG_UNION.search(complaint)
+    wants_number = union and NUMBER.search(union[1])  # a learning rate may also be a Tensor, which is a class
+    if (found := UNKNOWN_CLASS.search(complaint)) and not wants_number:
         return f"{where}: there is no class {found[1]}{_instead(found[1], _class_names())}"
-    if found := WRONG_VALUE.search(complaint) or WRONG_UNION.search(complaint):
+    if found := NO_SUBCLASS.search(complaint):
+        return f"{where}: {found[1]} is no {found[2]}"
+    if found := WRONG_VALUE.search(complaint) or union:
         return f"{where}: expected {_readable(found[1])}, got {found[2]}"
     if found := MISSING_FILE.search(complaint):
         return f"there is no file {found[1]}"
@@ -71,11 +78,9 @@ def _class_names() -> list[str]:
 
 
 def _readable(types: str) -> str:
-    literals = re.search(r"Literal\[(.+?)\]", types)
-    if literals:
-        return literals[1].replace(", ", " or ")
-    names = re.findall(r"<class '(?:\w+\.)*(\w+)'>", types) or [types]
-    return " or ".join("null" if name == "NoneType" else name for name in names)
+    found = re.findall(r"Literal\[(.+?)\]|<class '(?:\w+\.)*(\w+)'>|(tuple|list)\[", types)
+    names = [name for part in found for name in "".join(part).split(", ")] or [types]
+    return " or ".join("null" if name == "NoneType" else name for name in dict.fromkeys(names))
 
 
 def _join(where: str, name: str) -> str:

@@ -1,14 +1,14 @@
 """`InceptionClassifier`: the training step, once, for every network."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional as F
 from torch.optim import AdamW
 from torchmetrics import MeanMetric
@@ -18,11 +18,12 @@ from inception_lightning.checkpointing import KEY, difference, read_checkpoint
 from inception_lightning.configuration import Configurable, rebuild
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
-from inception_lightning.losses import classification_losses
+from inception_lightning.losses import classification_losses, weights_by_stage
 from inception_lightning.metrics import TopK
+from inception_lightning.mixing import mix
 from inception_lightning.models.network import Inception
 from inception_lightning.models.weights import load_weights
-from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups
+from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups, scale_rates
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
     mean: Tensor
     std: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
         net: Inception,
         *,
@@ -57,8 +58,12 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
+        base_batch_size: int | None = None,
+        trunk_rate: float = 1.0,
         aux_weight: float | dict[str, float] | None = None,
         label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
     ) -> None:
         """Say what is trained and how.
 
@@ -69,30 +74,48 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             optimizer: Makes the optimizer from parameter groups.
             lr_scheduler: Makes the learning-rate schedule from the optimizer.
             lr_interval: Whether the schedule advances every epoch or every step.
+            base_batch_size: The global batch (images per step, all processes) that the optimizer's rate is
+                meant for: with another one the rate grows or shrinks with it. By default it never does.
+            trunk_rate: Factor on the rate of all stages, at least 0; the classifiers keep the whole rate.
             aux_weight: Weight of the auxiliary losses, at least 0: one number, or one per stage name.
                 By default the network's own. Heads of weight 0 are not trained.
             label_smoothing: Share of the target that is spread over all classes, 0..1.
+            mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
+            cutmix: Alpha of CutMix, 0 for none.
 
         Raises:
-            InputError: A weight for a stage that has no head, or weights that cannot be had or do not fit.
+            InputError: A weight for a stage that has no head, a number out of range, or weights that
+                cannot be had or do not fit.
         """
         super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
         if weights is not None:
             load_weights(net, weights)
         self.net = net.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
-        self.aux_weights = _weights_by_stage(net, aux_weight)
+        self.base_batch_size = base_batch_size
+        self.trunk_rate = trunk_rate
+        self.aux_weights = weights_by_stage(net, aux_weight)
         self.label_smoothing = label_smoothing
+        self.mixup = mixup
+        self.cutmix = cutmix
+        self.forward_with_aux = net.forward_with_aux
         self.class_names: Sequence[str] = ()
-        self.register_buffer("mean", _per_channel(net.mean))
-        self.register_buffer("std", _per_channel(net.std))
+        self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
+        self.register_buffer("std", torch.tensor(net.std)[:, None, None])
         ks = (1, 5) if net.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
+
+    def compile(self) -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
+        self.net.compile()
+        self.forward_with_aux = torch.compile(self.net.forward_with_aux)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
@@ -133,21 +156,31 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             )
         self.net.check_size(data.image_size, data.image_size)
 
+    def on_fit_start(self) -> None:
+        """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""
+        self.train()
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
         images, labels = batch
-        inputs = self.normalize(images)
-        if any(self.aux_weights.values()):
-            logits, aux_logits = self.net.forward_with_aux(inputs)
-        else:
-            logits, aux_logits = self.net(inputs), {}
+        inputs, targets = mix(
+            self.normalize(images), labels, self.net.num_classes, mixup=self.mixup, cutmix=self.cutmix
+        )
+        with_aux = any(self.aux_weights.values())
+        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
         losses = classification_losses(
-            logits, aux_logits, labels, aux_weights=self.aux_weights, label_smoothing=self.label_smoothing
+            logits, aux_logits, targets, aux_weights=self.aux_weights, label_smoothing=self.label_smoothing
         )
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return losses["loss"]
+
+    def on_validation_epoch_start(self) -> None:
+        """Give every process the batch norm of the first, which is what a checkpoint holds."""
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one validation batch."""
@@ -181,7 +214,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and, where there is one, the schedule."""
-        optimizer = self.optimizer(parameter_groups(self.net))
+        optimizer = self.optimizer(parameter_groups(self.net, self.net.stages if self.trunk_rate != 1 else ()))
+        scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
         if self.lr_scheduler is None:
             return optimizer
         return {
@@ -226,6 +260,15 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         module.class_names = tuple(checkpoint[KEY]["class_names"])
         return module.eval()
 
+    def _rate_factor(self) -> float:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        if self.base_batch_size is None or not isinstance(data, ImageDataModule):
+            return 1.0
+        batch_size = data.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        if self.trainer.is_global_zero:
+            log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
+        return batch_size / self.base_batch_size
+
     def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> None:
         images, labels = batch
         if len(labels) == 0:
@@ -242,18 +285,3 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             values["loss"] = loss.compute()
             loss.reset()
         self.log_dict({f"{split}/{name}": value for name, value in values.items()}, prog_bar=split == "val")
-
-
-def _weights_by_stage(net: Inception, weight: float | Mapping[str, float] | None) -> dict[str, float]:
-    if weight is None:
-        weight = net.aux_weight
-    if not isinstance(weight, Mapping):
-        return dict.fromkeys(net.aux_heads, float(weight))
-    unknown = sorted(set(weight) - set(net.aux_heads))
-    if unknown:
-        raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(net.aux_heads) or 'no stage'}")
-    return {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
-
-
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values)[:, None, None]  # (3, 1, 1)

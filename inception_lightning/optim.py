@@ -1,9 +1,11 @@
 """Optimizers and learning-rate schedules, as a YAML page or a Python caller gives them."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -14,9 +16,129 @@ LRSchedulerCallable: TypeAlias = Callable[[Optimizer], LRScheduler]
 """Optimizer -> schedule."""
 
 
-def parameter_groups(net: nn.Module) -> list[dict[str, Any]]:
-    """Weights first; then biases and batch norm, which no paper decays, with a weight decay of 0."""
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    weights = [parameter for parameter in trained if parameter.ndim > 1]
-    rest = [parameter for parameter in trained if parameter.ndim <= 1]
-    return [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
+class RMSpropTF(Optimizer):
+    """RMSProp as TensorFlow has it, which is what the papers trained with.
+
+    ``ms = alpha ms + (1 - alpha) g^2``, which starts at 1; ``mom = momentum mom + lr g / sqrt(ms + eps)``;
+    ``w = w - mom``. `torch.optim.RMSprop` starts ``ms`` at 0, adds eps outside the root and the rate
+    outside the momentum: with the papers' eps of 1 that is another optimizer.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.01,
+        alpha: float = 0.9,
+        eps: float = 1e-10,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Say how parameters move.
+
+        Args:
+            params: Parameters or parameter groups.
+            lr: The learning rate.
+            alpha: Decay of the running mean of squared gradients, 0..1.
+            eps: Added to that mean, inside the root.
+            momentum: Share of the step before that is taken again.
+            weight_decay: Share of the parameter that is added to its gradient.
+
+        Raises:
+            ValueError: A number is negative.
+        """
+        defaults = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
+        for name, value in defaults.items():
+            if value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move all parameters; all tensors of a group at once."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                self._move(parameters, group)
+        return loss
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["square_avg"] = torch.ones_like(parameter)
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        squares = [self.state[parameter]["square_avg"] for parameter in parameters]
+        steps = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        gradients: Any = [parameter.grad for parameter in parameters]
+        if group["weight_decay"]:
+            gradients = torch._foreach_add(gradients, parameters, alpha=group["weight_decay"])
+        torch._foreach_mul_(squares, group["alpha"])
+        torch._foreach_addcmul_(squares, gradients, gradients, value=1 - group["alpha"])
+        roots = torch._foreach_add(squares, group["eps"])
+        torch._foreach_sqrt_(roots)
+        torch._foreach_mul_(steps, group["momentum"])
+        torch._foreach_addcdiv_(steps, gradients, roots, value=group["lr"])
+        torch._foreach_sub_(parameters, steps)
+
+
+class WarmupCosineLR(LRScheduler):
+    """A straight rise to the optimizer's rate, then half a cosine down to 0.
+
+    One step is an epoch, or a training step with ``lr_interval: step``.
+    """
+
+    def __init__(self, optimizer: Optimizer, total: int, warmup: int = 5, last_epoch: int = -1) -> None:
+        """Say how long it is.
+
+        Args:
+            optimizer: Its rates are the top.
+            total: Length of the whole schedule, in epochs or steps.
+            warmup: Length of the rise: the first rate is 1 / (warmup + 1) of the top.
+            last_epoch: Where to go on; -1 starts.
+
+        Raises:
+            ValueError: The rise is not shorter than the whole.
+        """
+        if not 0 <= warmup < total:
+            raise ValueError(f"warmup must be 0 or more and less than total {total}, got {warmup}")
+        self.total = total
+        self.warmup = warmup
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The rate of each parameter group now."""
+        return [rate * self.factor(self.last_epoch) for rate in self.base_lrs]
+
+    def factor(self, step: int) -> float:
+        """The share of the top rate at ``step``, 0..1."""
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        done = min(1.0, (step - self.warmup) / (self.total - self.warmup))
+        return (1 + math.cos(math.pi * done)) / 2
+
+
+def parameter_groups(net: nn.Module, trunk: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Weights first; then biases and batch norm, which no paper decays, with a weight decay of 0.
+
+    Args:
+        net: The network.
+        trunk: Names of submodules whose parameters are to have groups of their own, after the others.
+    """
+    trained = [(name.partition(".")[0], value) for name, value in net.named_parameters() if value.requires_grad]
+    others = [value for room, value in trained if room not in trunk]
+    return _decayed_and_spared(others) + _decayed_and_spared([value for room, value in trained if room in trunk])
+
+
+def scale_rates(optimizer: Optimizer, factor: float, trunk_factor: float) -> None:
+    """Multiply all rates by ``factor``, and those of the groups after the first two by ``trunk_factor`` as well."""
+    for index, group in enumerate(optimizer.param_groups):
+        group["lr"] *= factor if index < 2 else factor * trunk_factor
+
+
+def _decayed_and_spared(parameters: Sequence[nn.Parameter]) -> list[dict[str, Any]]:
+    weights = [parameter for parameter in parameters if parameter.ndim > 1]
+    rest = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [{"params": weights}, {"params": rest, "weight_decay": 0.0}] if parameters else []

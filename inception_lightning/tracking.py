@@ -50,6 +50,7 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     if mode == "disabled":
         return None
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
+    wandb.setup()  # reads it before the first warning
     why_not = None if mode == "offline" else obstacle()
     if why_not:
         log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")

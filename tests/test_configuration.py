@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 
 from inception_lightning.configuration import Configurable, plain, rebuild
 from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionV3
+from inception_lightning.optim import OptimizerCallable
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ def test_arguments_are_recorded_with_their_defaults() -> None:
     thing = Thing(3, options=Options())
     expected = {"first": 3, "path": "x", "options": {"size": [1, 2]}}
     assert thing.config == {"class_path": f"{__name__}.Thing", "init_args": expected}
+
+
+def test_what_the_parser_gives_is_described_as_what_people_write() -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--optimizer", type=OptimizerCallable)
+    parsed = parser.instantiate(parser.parse_args(["--optimizer=SGD", "--optimizer.lr=0.1"])).optimizer
+    described = plain(parsed)
+    assert described["class_path"] == "torch.optim.sgd.SGD"
+    assert described["init_args"]["lr"] == 0.1
+    assert isinstance(rebuild(described)([torch.nn.Parameter(torch.zeros(1))]), torch.optim.SGD)
 
 
 def test_optimizers_come_back_as_partials() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -51,3 +53,13 @@ def test_gradients_are_weighted_too() -> None:
     assert head.grad is not None
     assert alone.grad is not None
     torch.testing.assert_close(head.grad, 0.25 * alone.grad)
+
+
+def test_soft_targets_are_weighted_by_their_shares() -> None:
+    shares = 0.25 * F.one_hot(LABELS, 5).double() + 0.75 * F.one_hot(LABELS.roll(1), 5)
+    options: dict[str, Any] = {"aux_weights": {"b": 0.4}, "label_smoothing": 0.1}
+    soft = classification_losses(logits(0), {"b": logits(1)}, shares, **options)
+    one = classification_losses(logits(0), {"b": logits(1)}, LABELS, **options)
+    other = classification_losses(logits(0), {"b": logits(1)}, LABELS.roll(1), **options)
+    for name in ("loss", "loss_main", "loss_b"):
+        assert soft[name].item() == pytest.approx(0.25 * one[name].item() + 0.75 * other[name].item())

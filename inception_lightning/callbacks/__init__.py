@@ -1,5 +1,6 @@
 """What Lightning's own callbacks do not do."""
 
+from inception_lightning.callbacks.averaging import WeightAverage
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
 from inception_lightning.callbacks.nonfinite import FiniteGuard
@@ -8,6 +9,7 @@ from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.summary import RunSummary
+from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
     "Continuation",
@@ -20,4 +22,6 @@ __all__ = [
     "RunFolder",
     "RunSummary",
     "TerminalProgress",
+    "Unfreeze",
+    "WeightAverage",
 ]

@@ -84,7 +84,7 @@ def _plot(axis: Axes, rows: Sequence[dict[str, str]], names: Sequence[str]) -> N
         if points:
             marker = "o" if name.startswith("val") else None
             axis.plot(*zip(*points, strict=True), label=name, marker=marker, markersize=3)
-    if names:
+    if axis.get_lines():
         axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
 

@@ -1,9 +1,10 @@
 """`ImageDataModule`: everything that data sets share. A data set says its class names and its splits."""
 
-import os
+import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from inception_lightning.configuration import Configurable
+from inception_lightning.data import machine
 from inception_lightning.data.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
 from inception_lightning.data.transforms import Augmentation, CenterCrop
@@ -34,6 +36,13 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The image and class index at ``index``."""
 
+    @abstractmethod
+    def contents(self) -> Iterator[bytes]:
+        """What tells two sets of images apart: all there is, or a summary of it."""
+
+    labels: Tensor
+    """The class index of every image (N,)."""
+
 
 class ImageTensors(ImageDataset):
     """Images that fit in memory: uint8 (N, 3, H, W) and class indices (N,)."""
@@ -47,6 +56,10 @@ class ImageTensors(ImageDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.images[index], int(self.labels[index])
+
+    def contents(self) -> Iterator[bytes]:
+        """The pixels."""
+        yield self.images.numpy().tobytes()
 
 
 class ImageDataModule(Configurable, pl.LightningDataModule):
@@ -79,7 +92,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         super().__init__()
         self.image_size = image_size
         self.batch_size = batch_size
-        self.num_workers = _cores() if num_workers is None else num_workers
+        self.num_workers = machine.workers(image_size, batch_size) if num_workers is None else num_workers
         self.augmentation = augmentation
         self.evaluation = evaluation
         self.seed = seed
@@ -98,6 +111,30 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """The number of classes."""
         return len(self.class_names)
 
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells two states of the data apart, as plain data: the number of images, and a hash.
+
+        The hash covers class names, labels, and names and sizes of files; pixels where there are no files.
+        """
+        digest = hashlib.sha256("\n".join(self.class_names).encode())
+        counts = {}
+        for split in ("train", "val"):
+            dataset = self.dataset(split)
+            counts[split] = len(dataset)
+            digest.update(dataset.labels.numpy().tobytes())
+            for part in dataset.contents():
+                digest.update(part)
+        return {"images": counts, "sha256": digest.hexdigest()}
+
+    def setup(self, stage: str) -> None:
+        """Refuse, before anything starts, a machine whose shared memory does not hold the workers' batches.
+
+        Raises:
+            InputError: It does not.
+        """
+        machine.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
+
     def train_dataloader(self) -> TrainLoader:
         """Random views in a new order each epoch; a last, smaller batch is left out."""
         dataset = self.dataset("train")
@@ -106,6 +143,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return TrainLoader(
             views,
             sampler,
+            collate=collate,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             drop_last=len(sampler) >= self.batch_size,
@@ -138,6 +176,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             batch_size=self.batch_size,
             sampler=EvaluationSampler(len(dataset)),
             num_workers=self.num_workers,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),
         )
@@ -145,7 +184,9 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
         sampler = EvaluationSampler(len(views))
-        return EvaluationLoader(views, sampler, batch_size=self.batch_size, num_workers=self.num_workers)
+        return EvaluationLoader(
+            views, sampler, collate=collate, batch_size=self.batch_size, num_workers=self.num_workers
+        )
 
 
 class RandomViews(Dataset[tuple[Tensor, int]]):
@@ -182,6 +223,13 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
         return self.transform(image), label
 
 
+def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
+    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it."""
+    images, labels = zip(*samples, strict=True)
+    pixels = torch.stack([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
+    return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
+
+
 def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
 
@@ -191,10 +239,7 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     try:
         train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
     except ValueError as error:
-        raise InputError(f"cannot hold out val_fraction {fraction} of {len(labels)} images: {error}") from None
+        raise InputError(
+            f"cannot hold out val_fraction {fraction} of {len(labels)} images: {str(error).partition('. ')[0]}"
+        ) from None
     return torch.tensor(sorted(train)), torch.tensor(sorted(val))
-
-
-def _cores() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(8, usable or 1)

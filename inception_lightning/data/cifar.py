@@ -5,10 +5,14 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torchvision import datasets
+from torchvision.datasets.utils import check_integrity, download_url
 
+from inception_lightning.data.archives import extract
 from inception_lightning.data.base import ImageDataModule, ImageTensors, Split, split_by_fraction
+from inception_lightning.data.pickles import read_pickle
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
 
@@ -65,37 +69,55 @@ class CIFAR10(ImageDataModule):
         Raises:
             InputError: It is missing and there is no network, or its checksum is wrong.
         """
+        if self._complete():
+            return
         try:
-            self.archive(self.root, download=True)
+            download_url(self.archive.url, str(self.root), self.archive.filename, self.archive.tgz_md5)
         except (OSError, HTTPException, RuntimeError) as error:
             raise InputError(
                 f"cannot download {self.archive.__name__} ({error}): put {self.archive.filename} into {self.root}"
             ) from None
+        extract(self.root / self.archive.filename, self.root)
 
     @property
     def class_names(self) -> Sequence[str]:
         """The names as the archive has them."""
-        return tuple(self._load(train=False).classes)
+        meta = self.archive.meta
+        names: list[str] = read_pickle(self._folder() / meta["filename"])[meta["key"]]
+        return tuple(names)
 
     def dataset(self, split: Split) -> ImageTensors:
         """The whole images of one split."""
         if split == "test" or (split == "val" and self.val_fraction == 0):
-            return _tensors(self._load(train=False))
-        whole = _tensors(self._load(train=True))
+            return self._load(self.archive.test_list)
+        whole = self._load(self.archive.train_list)
         if self.val_fraction == 0:
             return whole
         train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
         chosen = train if split == "train" else val
         return ImageTensors(whole.images[chosen], whole.labels[chosen])
 
-    def _load(self, train: bool) -> datasets.CIFAR10:
-        try:
-            return self.archive(self.root, train=train)
-        except RuntimeError:
+    def _load(self, parts: Sequence[Sequence[str]]) -> ImageTensors:
+        folder = self._folder()
+        batches = [read_pickle(folder / name) for name, _ in parts]
+        pixels = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+        labels = [label for batch in batches for label in batch.get("labels", batch.get("fine_labels"))]
+        return ImageTensors(torch.from_numpy(pixels), torch.tensor(labels))
+
+    def _folder(self) -> Path:
+        if not self._complete():
             raise InputError(
                 f"no {self.archive.__name__} in {self.root}: "
                 f"put {self.archive.filename} there, or say --data.root FOLDER"
-            ) from None
+            )
+        return self.root / self.archive.base_folder
+
+    def _complete(self) -> bool:
+        """Whether all files are there, with their checksums."""
+        folder = self.root / self.archive.base_folder
+        meta = self.archive.meta
+        parts = [*self.archive.train_list, *self.archive.test_list, (meta["filename"], meta["md5"])]
+        return all(check_integrity(str(folder / name), md5) for name, md5 in parts)
 
 
 class CIFAR100(CIFAR10):
@@ -103,8 +125,3 @@ class CIFAR100(CIFAR10):
 
     archive = datasets.CIFAR100
     num_classes = 100
-
-
-def _tensors(archive: datasets.CIFAR10) -> ImageTensors:
-    images = torch.from_numpy(archive.data).permute(0, 3, 1, 2).contiguous()  # (N, 32, 32, 3) -> (N, 3, 32, 32)
-    return ImageTensors(images, torch.tensor(archive.targets))

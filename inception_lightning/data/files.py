@@ -1,6 +1,7 @@
-"""Image files: finding them, reading them."""
+"""Image files: reading them."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,27 +13,52 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from inception_lightning.data.base import ImageDataset
+from inception_lightning.data.jpeg import START_OF_JPEG, jpeg_size
+from inception_lightning.data.listing import FileNames
 from inception_lightning.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
-START_OF_JPEG = b"\xff\xd8"
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")  # others run programs, or need them
+MOST_PIXELS = 178_956_970  # Pillow's limit: 512 MiB of pixels
+STARTS = {  # of what is often saved under an image's name
+    b"<": "it is a web page",
+    b"version https://git-lfs": "it is a git-lfs pointer: run git lfs pull",
+    b"{": "it is JSON",
+    b"%PDF": "it is a PDF",
+    b"PK\x03\x04": "it is a zip archive",
+}
+
+
+class ImageInputError(InputError):
+    """A file that is no readable image; ``reason`` says why. `InputError` finds its sentence by its name's end."""
+
+    reason = ""
 
 
 class ImageFiles(ImageDataset):
     """Images that are decoded when they are asked for."""
 
-    def __init__(self, files: Sequence[Path], labels: Sequence[int]) -> None:
-        # packed arrays: worker processes share them, where lists would be copied bit by bit
-        self.files = np.array([os.fsencode(file) for file in files])
-        self.labels = torch.tensor(labels)
+    def __init__(self, files: Sequence[Path], labels: Sequence[int] | Tensor) -> None:
+        self.files = files if isinstance(files, FileNames) else FileNames(Path(), map(bytes, files))
+        self.labels = torch.as_tensor(labels)  # (N,)
 
     def subset(self, indices: Tensor) -> "ImageFiles":
         """Some of the images."""
-        return ImageFiles([self.file(index) for index in indices.tolist()], self.labels[indices].tolist())
+        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices])
 
     def file(self, index: int) -> Path:
         """The file at ``index``."""
-        return Path(os.fsdecode(self.files[index]))
+        return self.files[index]
+
+    def contents(self) -> Iterator[bytes]:
+        """Name and size of every file, which tell two sets of files apart."""
+        root = os.fsencode(self.files.root)
+        for index in range(len(self)):
+            name = self.files.name(index)
+            try:
+                size = os.stat(os.path.join(root, name)).st_size
+            except OSError:  # it has vanished
+                size = -1
+            yield name + b" %d\n" % size
 
     def __len__(self) -> int:
         return len(self.files)
@@ -47,11 +73,12 @@ def decode(file: Path) -> Tensor:
     torchvision reads JPEG, faster than Pillow; on some damaged PNGs it would crash the process.
 
     Raises:
-        InputError: The file is not a readable image.
+        ImageInputError: The file is not a readable image.
     """
     try:
         data = read_file(str(file))
-        if bytes(data[:2].tolist()) == START_OF_JPEG:
+        size = jpeg_size(data.numpy())
+        if size is not None and size[0] * size[1] <= MOST_PIXELS:
             image: Tensor = decode_jpeg(data, ImageReadMode.RGB, apply_exif_orientation=True)
             return image
     except RuntimeError:
@@ -61,46 +88,36 @@ def decode(file: Path) -> Tensor:
 
 def _decode_with_pillow(file: Path) -> Tensor:
     try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits, which convert would clip
-                upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
-            if upright.mode == "F":
-                raise ValueError("its pixels are fractions of nobody knows what")
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")  # Pillow warns on the direct way from some palettes
-            tensor: Tensor = pil_to_tensor(upright.convert("RGB"))
-            return tensor
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot read the image {file}: {error}; mend or remove it") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about marks that do not matter, and images half as big as a bomb
+            with Image.open(file, formats=FORMATS) as image:
+                tensor: Tensor = pil_to_tensor(_rgb(ImageOps.exif_transpose(image)))
+                return tensor
+    except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example
+        reason = _reason(file, error)
+    bad = ImageInputError(f"cannot read the image {file}: {reason}; mend or remove it")
+    bad.reason = reason
+    raise bad
 
 
-def class_folders(folder: Path) -> list[str]:
-    """The names of the class folders in ``folder``, sorted.
-
-    Raises:
-        InputError: There is no such folder, or it holds no class folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}: say --data.root FOLDER")
-    names = sorted(entry.name for entry in _visible(folder) if entry.is_dir())
-    if not names:
-        raise InputError(f"{folder} holds no class folders: put the images of each class into a folder of their own")
-    return names
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits, which convert would clip
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions of nobody knows what")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")  # Pillow warns on the direct way from some palettes
+    return image.convert("RGB")
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All image files in ``folder`` and its folders, sorted; hidden ones are left out."""
-    files = []
-    for entry in _visible(folder):
-        if entry.is_dir(follow_symlinks=False):
-            files += image_files(Path(entry.path))
-        elif entry.name.lower().endswith(SUFFIXES):
-            files.append(Path(entry.path))
-    return sorted(files)
-
-
-def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
-    # notebooks and archives leave .ipynb_checkpoints, ._photo.jpg and __MACOSX behind
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
+def _reason(file: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    with file.open("rb") as opened:
+        start = opened.read(100).lstrip()
+    if not start:
+        return "cannot identify image file: it is empty"
+    known = [reason for mark, reason in STARTS.items() if start.startswith(mark)]
+    if known and not start.startswith(START_OF_JPEG):
+        return f"cannot identify image file: {known[0]}"
+    return " ".join(str(error).replace(f" {str(file)!r}", "").split()) or type(error).__name__

@@ -1,16 +1,30 @@
 """One's own images: `ImageFolder` to train on, `Photos` to predict."""
 
-from collections.abc import Sequence
+import logging
+import os
+import tempfile
+import uuid
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, TypeAlias
 
+import torch
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
-from inception_lightning.data.files import ImageFiles, class_folders, image_files
+from inception_lightning.data.files import ImageFiles
+from inception_lightning.data.listing import FileNames, class_folders, image_files, image_names
+from inception_lightning.data.quarantine import QuarantinedFiles
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
+
+log = logging.getLogger(__name__)
+
+OnBadImage: TypeAlias = Literal["quarantine", "error"]
 
 
 class ImageFolder(ImageDataModule):
@@ -21,7 +35,13 @@ class ImageFolder(ImageDataModule):
     the validation images.
     """
 
-    def __init__(
+    bad_images: Path | None = None
+    """Where bad training images are listed: by default ``bad_images.csv`` in the run's folder.
+
+    Without a run that has a folder it lies in a new temporary one: a list must not count another run's.
+    """
+
+    def __init__(  # what all images have, and what a folder needs
         self,
         *,
         root: Path,
@@ -32,6 +52,7 @@ class ImageFolder(ImageDataModule):
         augmentation: Augmentation = Augmentation(),
         evaluation: CenterCrop = CenterCrop(),
         seed: int = 0,
+        on_bad_image: OnBadImage = "quarantine",
     ) -> None:
         """Find the classes and say how images are shown to the network.
 
@@ -45,6 +66,9 @@ class ImageFolder(ImageDataModule):
             augmentation: The random view for training.
             evaluation: The fixed view for validation, test and prediction.
             seed: Where the order of training images and their random views start.
+            on_bad_image: ``quarantine`` replaces a training image that cannot be read by another of
+                its class, lists it in ``bad_images.csv``, and stops above 0.1 % of them; ``error``
+                stops at the first. Validation and test always stop.
         """
         super().__init__(
             image_size=image_size,
@@ -56,6 +80,8 @@ class ImageFolder(ImageDataModule):
         )
         self.root = Path(root)
         self.val_fraction = val_fraction
+        self.on_bad_image = on_bad_image
+        self.found: dict[Path, ImageFiles] = {}
 
     @property
     def train_folder(self) -> Path:
@@ -83,9 +109,15 @@ class ImageFolder(ImageDataModule):
         Raises:
             InputError: A folder is missing, empty, or holds a class that training does not know.
         """
+        files = self._split(split)
+        if split == "train" and self.on_bad_image == "quarantine":
+            return QuarantinedFiles(files, self.bad_images or self._run_folder / "bad_images.csv")
+        return files
+
+    def _split(self, split: Split) -> ImageFiles:
+        has_val = (self.root / "val").is_dir()
         if split == "test" and (self.root / "test").is_dir():
             return self._files(self.root / "test")
-        has_val = (self.root / "val").is_dir()
         if split != "train" and has_val:
             return self._files(self.root / "val")
         whole = self._files(self.train_folder)
@@ -95,18 +127,44 @@ class ImageFolder(ImageDataModule):
         return whole.subset(train if split == "train" else val)
 
     def _files(self, folder: Path) -> ImageFiles:
-        indices = {name: index for index, name in enumerate(self.class_folders)}
-        files: list[Path] = []
-        labels: list[int] = []
-        for name in class_folders(folder):
-            if name not in indices:
-                raise InputError(f"{folder} has a class {name!r} that {self.train_folder} does not have")
-            found = image_files(folder / name)
-            files += found
-            labels += [indices[name]] * len(found)
+        if folder not in self.found:  # looking once is enough: ImageNet takes seconds
+            self.found[folder] = self._find(folder)
+        return self.found[folder]
+
+    def _find(self, folder: Path) -> ImageFiles:
+        names = class_folders(folder)
+        unknown = sorted(set(names) - set(self.class_folders))
+        if unknown:
+            raise InputError(f"{folder} has a class {unknown[0]!r} that {self.train_folder} does not have")
+        labels = array("q")
+        files = FileNames(folder, self._images(folder, labels))
         if not files:
             raise InputError(f"no images in {folder}: its class folders are empty")
-        return ImageFiles(files, labels)
+        self._warn_of_empty_classes(folder, set(labels))
+        return ImageFiles(files, torch.tensor(labels))
+
+    def _images(self, folder: Path, labels: "array[int]") -> Iterator[bytes]:
+        """The images of each class, and their class indices into ``labels``."""
+        for index, name in enumerate(self.class_folders):
+            if (folder / name).is_dir():
+                for image in image_names(folder / name):
+                    labels.append(index)
+                    yield os.fsencode(name) + b"/" + image
+
+    def _warn_of_empty_classes(self, folder: Path, present: set[int]) -> None:
+        empty = [name for index, name in enumerate(self.class_folders) if index not in present]
+        if empty:
+            rest = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            log.warning("%s has no images of %s%s", folder, ", ".join(map(repr, empty[:5])), rest)
+        if len(self.class_folders) == 1:
+            name = self.class_folders[0]
+            log.warning("%s has one class only, %r: if its folders are the classes, say --data.root", folder, name)
+
+    @property
+    def _run_folder(self) -> Path:
+        loggers = self.trainer.loggers if self.trainer else []
+        folders = [Path(logger.log_dir) for logger in loggers if isinstance(logger, CSVLogger)]
+        return folders[0] if folders else Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}"
 
 
 class Photos(ImageDataModule):

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from torchvision.models import Inception_V3_Weights
 
 from inception_lightning.data.base import Split
-from inception_lightning.data.files import ImageFiles, image_files
+from inception_lightning.data.files import ImageFiles
 from inception_lightning.data.folder import ImageFolder
+from inception_lightning.data.listing import image_files
 from inception_lightning.errors import InputError
 
 
@@ -33,5 +34,8 @@ class ImageNet(ImageFolder):
         val = self.root / "val"
         if split != "train" and val.is_dir() and not any(entry.is_dir() for entry in val.iterdir()):
             count = len(image_files(val))
-            raise InputError(f"the {count} images in {val} lie flat: move each into its synset's folder, as in train")
+            raise InputError(
+                f"the {count} images in {val} lie flat: "
+                f"lightning data prepare FOLDER --root {self.root}, where FOLDER has the devkit, sorts them"
+            )
         return super().dataset(split)

@@ -1,6 +1,6 @@
 """Loaders whose place in the data is plain state, and which every process leaves at the same time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import torch
@@ -11,6 +11,7 @@ from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
 from inception_lightning.errors import Stop
 
 Sample: TypeAlias = tuple[Tensor, int]
+Collate: TypeAlias = Callable[[Sequence[Sample]], tuple[Tensor, Tensor]]
 WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
 
 
@@ -25,13 +26,21 @@ class TrainLoader(DataLoader[Sample]):
     batch_size: int
 
     def __init__(
-        self, views: Dataset[Sample], sampler: TrainSampler, *, batch_size: int, num_workers: int, drop_last: bool
+        self,
+        views: Dataset[Sample],
+        sampler: TrainSampler,
+        *,
+        collate: Collate,
+        batch_size: int,
+        num_workers: int,
+        drop_last: bool,
     ) -> None:
         """Batch ``views`` in the order of ``sampler``."""
         super().__init__(
             views,
             batch_size=batch_size,
             sampler=sampler,
+            collate_fn=collate,
             num_workers=num_workers,
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
@@ -83,13 +92,20 @@ class EvaluationLoader(DataLoader[Sample]):
     batch_size: int
 
     def __init__(
-        self, views: Dataset[Sample], sampler: EvaluationSampler, *, batch_size: int, num_workers: int
+        self,
+        views: Dataset[Sample],
+        sampler: EvaluationSampler,
+        *,
+        collate: Collate,
+        batch_size: int,
+        num_workers: int,
     ) -> None:
         """Batch ``views`` in order."""
         super().__init__(
             views,
             batch_size=batch_size,
             sampler=sampler,
+            collate_fn=collate,
             num_workers=num_workers,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,

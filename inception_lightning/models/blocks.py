@@ -1,10 +1,12 @@
 """The modules that the words become."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from inception_lightning.models.initialisation import Filler, he
 
@@ -74,3 +76,23 @@ class Conv2d(nn.Conv2d):
         self.init(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+
+def recompute(stage: nn.Module, x: Tensor) -> Tensor:
+    """``stage(x)``, whose activations are computed again in the backward pass instead of being kept."""
+    out: Tensor = checkpoint(stage, x, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_kept(stage)))
+    return out
+
+
+@contextmanager
+def _statistics_kept(stage: nn.Module) -> Iterator[None]:
+    # batch norm must not count the same images twice
+    norms = [module for module in stage.modules() if isinstance(module, nn.BatchNorm2d)]
+    held = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, counter) in zip(norms, held, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

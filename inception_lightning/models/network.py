@@ -4,11 +4,13 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inception_lightning.configuration import Configurable
 from inception_lightning.errors import InputError
+from inception_lightning.models.blocks import recompute
 from inception_lightning.models.initialisation import he
 from inception_lightning.models.layers import AvgPool, Conv, Spec, Style, build, grid, small
 
@@ -72,6 +74,7 @@ class Inception(Configurable, nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.stages = tuple(stages)
+        self.recomputed: frozenset[str] = frozenset()
         self.aux_heads = nn.ModuleDict()
         channels = 3
         for name, spec in stages.items():
@@ -108,9 +111,21 @@ class Inception(Configurable, nn.Module):
         ends = {}
         x = images
         for name in self.stages:
-            x = self.get_submodule(name)(x)
+            stage = self.get_submodule(name)
+            recomputed = name in self.recomputed and torch.is_grad_enabled()
+            x = recompute(stage, x) if recomputed else stage(x)
             ends[name] = x
         return ends
+
+    def recompute(self, stages: Collection[str]) -> None:
+        """Compute these stages again in the backward pass instead of keeping what is inside them: memory for time.
+
+        Raises:
+            InputError: There is no such stage.
+        """
+        for name in stages:
+            one_of("recompute", name, self.stages)
+        self.recomputed = frozenset(stages)
 
     def classify(self, features: Tensor) -> Tensor:
         """The last stage's activation (N, C, H', W') -> logits (N, num_classes)."""

@@ -103,6 +103,17 @@ def test_num_workers_is_by_default_one_per_core_and_8_at_most() -> None:
     assert Noise(num_workers=3).num_workers == 3
 
 
+def test_batches_lie_in_memory_as_images_are_decoded() -> None:
+    images, _ = next(iter(Noise(num_workers=1).train_dataloader()))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_fingerprint_of_images_in_memory_tells_their_pixels() -> None:
+    assert Noise().fingerprint == Noise(seed=4, batch_size=2).fingerprint
+    assert Noise().fingerprint["images"] == {"train": 20, "val": 20}
+    assert Noise(size=19).fingerprint["sha256"] != Noise().fingerprint["sha256"]
+
+
 def test_prediction_is_refused_on_a_data_set_with_classes() -> None:
     with pytest.raises(InputError, match="predict reads a folder of photos, not Noise: say"):
         Noise().predict_dataloader()

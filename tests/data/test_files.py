@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from inception_lightning.data.files import ImageFiles, class_folders, decode, image_files
+from inception_lightning.data.files import ImageFiles, decode
+from inception_lightning.data.listing import class_folders, image_files
 from inception_lightning.errors import InputError
 
 ORIENTATION = 0x0112

@@ -22,7 +22,8 @@ def test_flat_validation_images_are_refused_with_what_to_do(tmp_path: Path) -> N
     with pytest.raises(InputError) as raised:
         data.dataset("val")
     assert str(raised.value) == (
-        f"the 3 images in {tmp_path / 'val'} lie flat: move each into its synset's folder, as in train"
+        f"the 3 images in {tmp_path / 'val'} lie flat: "
+        f"lightning data prepare FOLDER --root {tmp_path}, where FOLDER has the devkit, sorts them"
     )
 
 

@@ -1,9 +1,15 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inception_lightning.data import Augmentation, CenterCrop
+from inception_lightning.data.base import ImageTensors, RandomViews
+from inception_lightning.data.transforms import SlimCrop
 
 
 def ramp(height: int, width: int) -> Tensor:
@@ -67,3 +73,66 @@ def test_center_crop_resizes_the_shorter_side_and_cuts_the_centre(fraction: floa
 def test_the_papers_evaluation_view_is_resized_to_341_for_299_pixels() -> None:
     resize = CenterCrop().build(299).transforms[0]
     assert resize.size == [341]
+
+
+@pytest.mark.parametrize("how", ["bilinear", "bicubic"])
+def test_the_crop_has_the_pixels_of_torchvisions(how: Any) -> None:
+    image = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8).permute(2, 0, 1)  # as decoded
+    ours = Augmentation(flip=False, interpolation=how).build(40)
+    theirs = v2.RandomResizedCrop(40, interpolation=InterpolationMode(how), antialias=True)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        seen = ours(image)
+        torch.manual_seed(seed)
+        assert torch.equal(seen, theirs(image))
+
+
+def test_slim_crops_are_larger_and_within_what_was_said() -> None:
+    torch.manual_seed(0)
+    crop = SlimCrop(50, (0.05, 1.0), (3 / 4, 4 / 3), "bilinear")
+    places = [crop.make_params([ramp(200, 300)]) for _ in range(500)]
+    areas = [place["height"] * place["width"] / 60_000 for place in places]
+    aspects = [place["width"] / place["height"] for place in places]
+    assert 0.049 < min(areas) < 0.08
+    assert max(areas) > 0.8
+    assert 0.74 < min(aspects) < 0.78
+    assert 1.30 < max(aspects) < 1.35
+    assert all(place["top"] + place["height"] <= 200 and place["left"] + place["width"] <= 300 for place in places)
+
+
+def test_a_slim_crop_that_cannot_be_is_the_whole_image() -> None:
+    crop = SlimCrop(50, (0.9, 1.0), (3 / 4, 4 / 3), "bilinear")
+    place = crop.make_params([ramp(20, 300)])
+    assert (place["top"], place["left"], place["height"], place["width"]) == (0, 0, 20, 300)
+
+
+OPTIONS = (
+    Augmentation(crop="slim"),
+    Augmentation(interpolation="random"),
+    Augmentation(distortion=1.0),
+    Augmentation(rand_augment=9),
+    Augmentation(erasing=1.0),
+    Augmentation(crop="slim", interpolation="random", distortion=1.0, rand_augment=9, erasing=0.5),
+)
+
+
+@pytest.mark.parametrize("view", OPTIONS, ids=str)
+def test_every_option_is_a_function_of_seed_epoch_and_index(view: Augmentation) -> None:
+    images = torch.randint(0, 256, (2, 3, 40, 50), dtype=torch.uint8)
+    views = RandomViews(ImageTensors(images, torch.arange(2)), view.build(32), seed=3)
+    first = [views[epoch, 1][0] for epoch in range(4)]
+    torch.manual_seed(99)
+    again = [views[epoch, 1][0] for epoch in range(4)]
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert all(one.shape == (3, 32, 32) and one.dtype == torch.uint8 for one in first)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_distortion_changes_colours_and_erasing_makes_a_grey_rectangle() -> None:
+    torch.manual_seed(0)
+    image, whole = ramp(40, 40), Augmentation(area=(1.0, 1.0), aspect=(1.0, 1.0), flip=False)
+    assert not torch.equal(replace(whole, distortion=1.0).build(40)(image), image)
+    erased = replace(whole, erasing=1.0).build(40)(image)
+    changed = (erased != image).any(dim=0)
+    assert 0.01 < changed.float().mean() < 0.4
+    assert (erased[:, changed] == 128).all()

@@ -1,7 +1,11 @@
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from inception_lightning.errors import InputError
+from inception_lightning.models import InceptionResNetV1
 from inception_lightning.models.blocks import ResidualBlock
 from inception_lightning.models.layers import Conv, Residual, Style, build
 
@@ -54,3 +58,23 @@ def test_a_learned_scale_of_zero_is_the_identity_on_a_rectified_input() -> None:
 def test_a_learned_scale_keeps_half_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert learned_block(0.3)(torch.rand(2, 3, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_recomputed_stages_give_the_same_gradients_and_statistics() -> None:
+    torch.manual_seed(0)
+    plain = InceptionResNetV1(5, width=0.1, depths=(1, 1, 1), stem="small", aux=True)
+    thrifty = copy.deepcopy(plain)
+    thrifty.recompute(["stem", "inception_a", "inception_c"])
+    images = torch.randn(2, 3, 32, 32)
+    for net in (plain, thrifty):
+        torch.manual_seed(1)  # of the dropout
+        logits, aux = net.forward_with_aux(images)
+        (logits.sum() + aux["inception_b"].sum()).backward()
+    for (name, ours), theirs in zip(thrifty.named_parameters(), plain.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours.grad, theirs.grad, msg=name)
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(tensor, thrifty.state_dict()[name]), name  # batch norm counted once
+    with pytest.raises(InputError, match=r"recompute must be one of stem, inception_a, .*, got 'inception_z'"):
+        thrifty.recompute(["inception_z"])

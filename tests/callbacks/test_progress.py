@@ -1,0 +1,64 @@
+import functools
+import re
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+
+from inception_lightning.callbacks import LineProgress, NetSummary
+from inception_lightning.data import Digits
+from inception_lightning.models import InceptionResNetV1
+from inception_lightning.module import InceptionClassifier
+
+
+def fit(folder: Path, callback: Callback, **options: int) -> None:
+    net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
+    module = InceptionClassifier(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=isinstance(callback, NetSummary),
+        limit_train_batches=3,
+        limit_val_batches=2,
+        callbacks=[callback],
+        **options,  # type: ignore[arg-type]
+    )
+    trainer.fit(module, Digits(batch_size=4))
+
+
+def test_one_line_per_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(), max_epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    number = r"\d+\.\d{4}"
+    values = "  ".join(f"{name} {number}" for name in ("train/loss", "val/loss", "val/top1"))
+    assert len(lines) == 2
+    assert all(re.fullmatch(f"epoch {epoch}/2  {values}", line) for epoch, line in enumerate(lines, start=1)), lines
+
+
+def test_long_epochs_say_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(seconds=0), max_epochs=1)
+    lines = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [*(f"epoch 1/1  batch {batch}/3" for batch in (1, 2, 3)), "epoch 1/1"]
+
+
+def test_other_processes_are_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = LineProgress(seconds=0)
+    progress.disable()
+    fit(tmp_path, progress, max_epochs=1)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_summary_shows_the_stages_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(width=100, record=True, file=(tmp_path / "out.txt").open("w"))
+    monkeypatch.setattr("inception_lightning.callbacks.progress.get_console", lambda: console)
+    fit(tmp_path, NetSummary(), max_epochs=1)
+    rows = [line.split("│")[1:-1] for line in console.export_text().splitlines() if line.startswith("│")]
+    stages = ["stem", "inception_a", "reduction_a", "inception_b", "reduction_b", "inception_c", "classifier"]
+    assert [row[0].strip() for row in rows] == stages
+    assert rows[0][3].strip().startswith("[2, ")

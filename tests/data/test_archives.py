@@ -1,0 +1,125 @@
+import io
+import os
+import pickle
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from inception_lightning.data.archives import extract
+from inception_lightning.data.pickles import read_pickle
+from inception_lightning.errors import InputError
+
+
+def tar(file: Path, *members: tarfile.TarInfo, content: bytes = b"owned") -> Path:
+    with tarfile.open(file, "w:gz") as made:
+        for member in members:
+            if member.isreg():
+                member.size = len(content)
+            made.addfile(member, io.BytesIO(content) if member.isreg() else None)
+    return file
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, link
+    return made
+
+
+def zipped(file: Path, *names: str, mode: int = stat.S_IFREG | 0o644, content: bytes = b"owned") -> Path:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            made.writestr(info, content)
+    return file
+
+
+def attacks(folder: Path) -> dict[str, Path]:
+    """Archives that want to write outside, or too much."""
+    outside = folder / "outside"
+    return {
+        "tar_dots": tar(folder / "1.tar.gz", member("../outside/x")),
+        "tar_inner_dots": tar(folder / "2.tar.gz", member("a/../../outside/x")),
+        "tar_absolute": tar(folder / "3.tar.gz", member(f"{outside}/x")),
+        "tar_link_then_write": tar(folder / "4.tar.gz", member("a", tarfile.SYMTYPE, str(outside)), member("a/x")),
+        "tar_hard_link": tar(folder / "5.tar.gz", member("a", tarfile.LNKTYPE, f"{outside}/y")),
+        "tar_pipe": tar(folder / "6.tar.gz", member("a", tarfile.FIFOTYPE)),
+        "tar_device": tar(folder / "7.tar.gz", member("a", tarfile.CHRTYPE)),
+        "tar_bomb": tar(folder / "8.tar.gz", member("a"), content=bytes(50_000_000)),
+        "zip_dots": zipped(folder / "1.zip", "../outside/x"),
+        "zip_backslashes": zipped(folder / "2.zip", "..\\outside\\x"),
+        "zip_absolute": zipped(folder / "3.zip", f"{outside}/x"),
+        "zip_drive": zipped(folder / "4.zip", "C:/x"),
+        "zip_link": zipped(folder / "5.zip", "a", mode=stat.S_IFLNK | 0o777, content=b"../outside"),
+        "zip_bomb": zipped(folder / "6.zip", "a", content=bytes(50_000_000)),
+    }
+
+
+def test_attacks_write_nothing_outside_the_target(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "y").write_text("mine")
+    for name, archive in attacks(tmp_path).items():
+        target = tmp_path / "target" / name
+        with pytest.raises(InputError):
+            extract(archive, target)
+        written = [file for file in target.rglob("*") if not file.is_dir()] if target.exists() else []
+        assert not written, name
+        assert [file.name for file in outside.iterdir()] == ["y"], name
+        assert (outside / "y").read_text() == "mine", name
+    assert not Path("C:").exists()
+
+
+def test_a_link_in_the_target_is_not_followed_outside(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "a").symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match="a link leads it outside"):
+        extract(tar(tmp_path / "a.tar.gz", member("a/x")), tmp_path / "target")
+    assert not any((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_plain_files_come_out_and_a_second_time_changes_nothing(kind: str, tmp_path: Path) -> None:
+    names = ("cat/1.jpg", "dog/sub/2.jpg")
+    make = zipped if kind == "zip" else lambda file, *names: tar(file, *map(member, names))
+    archive = make(tmp_path / f"a.{kind}", *names)
+    assert extract(archive, tmp_path / "target") == 2
+    files = [tmp_path / "target" / name for name in names]
+    assert [file.read_bytes() for file in files] == [b"owned", b"owned"]
+    before = [file.stat().st_mtime_ns for file in files]
+    files[0].unlink()  # as if it had been stopped
+    extract(archive, tmp_path / "target")
+    assert files[0].read_bytes() == b"owned"
+    assert files[1].stat().st_mtime_ns == before[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 half"])
+def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(InputError, match="cannot unpack"):
+        extract(tmp_path / "a.tar", tmp_path / "target")
+
+
+class Attack:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+def test_a_pickle_that_runs_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Attack(tmp_path / "mark")}))
+    with pytest.raises(InputError, match=r"it wants to run posix\.mkdir"):
+        read_pickle(tmp_path / "batch")
+    assert not (tmp_path / "mark").exists()
+    (tmp_path / "batch").write_bytes(b"half")
+    with pytest.raises(InputError, match="cannot read"):
+        read_pickle(tmp_path / "batch")

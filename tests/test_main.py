@@ -1,0 +1,94 @@
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+from lightning.pytorch.callbacks import Callback
+
+from inception_lightning import __version__, cli, trust
+from inception_lightning.__main__ import HELP, main
+
+QUICK = ["--config=experiments/quickstart.yaml", "--model.net.width=0.05", "--model.net.depths=[1,1,1]"]
+CPU = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.limit_val_batches=0", "--trainer.logger=false"]
+TELLS_ITS_COST = """
+import resource, sys
+from inception_lightning.__main__ import main
+code = main(["--help"])
+heavy = sorted({"torch", "lightning", "wandb", "jsonargparse", "numpy"} & set(sys.modules))
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(code, heavy, usage.ru_utime + usage.ru_stime, file=sys.stderr)
+"""
+
+
+def test_help_needs_no_torch_and_less_than_a_second() -> None:
+    done = subprocess.run([sys.executable, "-c", TELLS_ITS_COST], capture_output=True, text=True, check=True)
+    assert done.stdout == HELP
+    code, heavy, seconds = re.fullmatch(r"(\d+) (\[.*\]) ([\d.]+)\n", done.stderr).groups()  # type: ignore[union-attr]
+    assert (code, heavy) == ("0", "[]")
+    assert float(seconds) < 1.0
+
+
+@pytest.mark.parametrize("args", [[], ["-h"], ["--help"], ["help"]])
+def test_help_is_printed(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 0
+    assert capsys.readouterr().out == HELP
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"inception-lightning {__version__}\n"
+
+
+def test_the_program_starts_as_a_module() -> None:
+    command = [sys.executable, "-m", "inception_lightning", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith(f"{__version__}\n")
+
+
+def test_help_names_exactly_the_commands_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    block = HELP.split("commands:\n")[1].split("\n\n")[0]
+    named = [line.split()[0] for line in block.splitlines()]
+    others = [name for name in named if name not in cli.InceptionCLI.subcommands()]
+    assert set(named) >= set(cli.InceptionCLI.subcommands())
+    for name in others:
+        assert main([name]) == 0, name
+    assert main(["elsewhere"]) == 2
+
+
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_every_command_explains_its_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(
+        option in printed for option in ("--config", "--model.net", "--data", "--trainer.max_epochs", "--ckpt_path")
+    )
+
+
+class RaiseSignal(Callback):
+    """Sends this process a signal when the second batch has been trained on."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if trainer.global_step == 2:
+            signal.raise_signal(signal.Signals(self.number))
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_the_run_with_their_exit_code(
+    number: int, expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "ALLOWED", [*trust.ALLOWED, "tests"])
+    place = f"--trainer.default_root_dir={tmp_path}"
+    stop = ["--trainer.callbacks=tests.test_main.RaiseSignal", f"--trainer.callbacks.number={int(number)}"]
+    assert main(["fit", *QUICK, *CPU, "--trainer.max_epochs=3", place, *stop]) == expected
+    assert "epoch 1/3" not in capsys.readouterr().out
+
+
+def test_a_finished_run_ends_with_0(tmp_path: Path) -> None:
+    assert main(["fit", *QUICK, *CPU, "--trainer.fast_dev_run=true", f"--trainer.default_root_dir={tmp_path}"]) == 0

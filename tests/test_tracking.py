@@ -1,0 +1,96 @@
+"""W&B is the default dashboard and never a condition. Each test runs in a process of its own: W&B remembers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inception_lightning.tracking import Wandb, wandb_logger
+
+LOGS_A_NUMBER = """
+import json, logging, os, sys
+from pathlib import Path
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+logging.getLogger("inception_lightning").setLevel(logging.INFO)
+import time
+from inception_lightning.tracking import Wandb, wandb_logger
+start = time.monotonic()
+logger = wandb_logger(Path(sys.argv[1]), Wandb(**json.loads(sys.argv[2])))
+if logger is None:
+    print("none")
+else:
+    logger.log_metrics({"val/top1": 0.5}, step=1)
+    run = logger.experiment
+    seconds = time.monotonic() - start
+    print(json.dumps({"offline": run.settings._offline, "name": run.name, "project": run.project, "tags": run.tags}))
+    run.finish()
+    print(seconds)
+"""
+
+
+def run(folder: Path, wanted: dict[str, Any] | None = None, **environment: str) -> tuple[list[str], float]:
+    """The lines of a run, whose questions nobody answers, and the seconds until it can log."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    home = {"HOME": str(folder / "home"), "NETRC": str(folder / "netrc")}  # where a key might be
+    done = subprocess.run(
+        [sys.executable, "-c", LOGS_A_NUMBER, str(folder / "run"), json.dumps(wanted or {})],
+        env=clean | home | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    *lines, seconds = done.stdout.splitlines()
+    return lines, float(seconds)
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def offline_files(folder: Path) -> list[Path]:
+    return list((folder / "run" / "wandb").glob("offline-run-*/run-*.wandb"))
+
+
+def test_without_a_key_the_run_is_offline_and_says_so_once(tmp_path: Path) -> None:
+    lines, _ = run(tmp_path)
+    sync = tmp_path / "run" / "wandb" / "offline-run-*"
+    assert lines[0] == f"W&B is offline: there is no key (wandb login); later: wandb sync {sync}"
+    assert json.loads(lines[1]) == {"offline": True, "name": "run", "project": "inception_lightning", "tags": []}
+    assert len(lines) == 2
+    assert len(offline_files(tmp_path)) == 1
+    assert not any((tmp_path / "home").rglob("*wandb*/artifacts/staging/*"))
+
+
+def test_a_server_that_cannot_be_reached_costs_seconds_and_no_run(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{unused_port()}"
+    lines, seconds = run(tmp_path, WANDB_API_KEY="k" * 40, WANDB_BASE_URL=address)
+    assert lines[0].startswith("W&B is offline: 127.0.0.1 cannot be reached (")
+    assert json.loads(lines[1])["offline"]
+    assert len(lines) == 2
+    assert len(offline_files(tmp_path)) == 1
+    assert seconds < 20
+
+
+def test_offline_by_wish_says_nothing_and_keeps_what_was_wanted(tmp_path: Path) -> None:
+    wanted = {"mode": "offline", "name": "mine", "project": "other", "tags": ["a", "b"]}
+    lines, _ = run(tmp_path, wanted)
+    assert [json.loads(line) for line in lines] == [
+        {"offline": True, "name": "mine", "project": "other", "tags": ["a", "b"]}
+    ]
+
+
+def test_disabled_leaves_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wandb_logger(tmp_path, Wandb(mode="disabled")) is None
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert wandb_logger(tmp_path, Wandb()) is None
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,72 @@
+"""Two processes learn what one does."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from inception_lightning.models import InceptionResNetV1
+from inception_lightning.module import InceptionClassifier
+
+
+class Gradients(Callback):
+    """Freezes batch norm and keeps the first step's gradients."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: object) -> None:
+        for module in pl_module.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        if trainer.is_global_zero:
+            torch.save({name: weight.grad for name, weight in pl_module.named_parameters()}, self.path)
+
+
+def gradients(path: Path, processes: int, aux_weight: float) -> dict[str, Any]:
+    torch.manual_seed(0)
+    net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small", aux=True, dropout=0.0)
+    sgd = functools.partial(torch.optim.SGD, lr=0.01)
+    module = InceptionClassifier(net, optimizer=sgd, aux_weight=aux_weight, label_smoothing=0.1)
+    images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
+    loader = DataLoader(TensorDataset(images, torch.arange(8)), batch_size=8 // processes)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=processes,
+        strategy="ddp_spawn" if processes > 1 else "auto",
+        max_steps=1,
+        callbacks=[Gradients(path)],
+        default_root_dir=path.parent,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, loader)
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("aux_weight", [0.4, 0.0])
+def test_two_processes_give_the_gradient_of_one(tmp_path: Path, aux_weight: float) -> None:
+    one = gradients(tmp_path / "one.pt", 1, aux_weight)
+    two = gradients(tmp_path / "two.pt", 2, aux_weight)
+    assert one.keys() == two.keys()
+    heads = {name for name in one if name.startswith("net.aux_heads")}
+    assert heads
+    for name, expected in one.items():
+        if aux_weight == 0 and name in heads:
+            assert expected is None
+            assert two[name] is None
+        else:
+            assert (two[name] - expected).norm() <= 1e-5 * expected.norm(), name
