@@ -131,17 +131,21 @@ class EvaluationLoader(DataLoader[Sample]):
         return -(-(self.sampler.size // self.sampler.num_replicas) // self.batch_size)
 
 
+def worker_died(error: Exception) -> Stop | None:
+    """What to say where ``error`` means that a loader's process is dead; None for any other error."""
+    if not isinstance(error, EOFError | ConnectionError) and not str(error).startswith(WORKER_SIGNS):
+        return None
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return Stop(
+        f"a loader's process died ({reason}): the usual cause is too little memory; say fewer --data.num_workers", 1
+    )
+
+
 def _fetch(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     try:
         return next(batches)
-    except (EOFError, ConnectionError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_SIGNS):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Stop(
-            f"a loader's process died ({reason}): the usual cause is too little memory; say fewer --data.num_workers",
-            1,
-        ) from error
+    except (EOFError, ConnectionError) as error:
+        raise worker_died(error) or error from error
 
 
 def _nothing() -> None:
