@@ -39,6 +39,7 @@ from inception_lightning.callbacks import (
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
 from inception_lightning.checkpointing import read_checkpoint
+from inception_lightning.data.loaders import worker_died
 from inception_lightning.errors import InputError, Stop
 from inception_lightning.messages import sentence
 from inception_lightning.metrics_file import MetricsFile
@@ -225,16 +226,16 @@ class InceptionCLI(LightningCLI):
 
 def run(args: list[str]) -> int:
     """Run a command; the exit code."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # advertisements and device lists
-    for message in HARMLESS_WARNINGS:
-        warnings.filterwarnings("ignore", message)
+    _say_what_matters()
     try:
         InceptionCLI(limit_imports(args))
     except Stop as stop:
         return _stopped(stop)
+    except RuntimeError as error:
+        stop_of = worker_died(error)  # torch's signal handler raises it wherever the program is
+        if stop_of is None:
+            raise
+        return _stopped(stop_of)
     except (InputError, MisconfigurationException) as error:
         if _rank() == 0:
             discard_if_empty()
@@ -247,6 +248,15 @@ def run(args: list[str]) -> int:
             return 130
         raise
     return 0
+
+
+def _say_what_matters() -> None:
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # advertisements and device lists
+    for message in HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message)
 
 
 def _stopped(stop: Stop) -> int:

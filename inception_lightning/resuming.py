@@ -13,8 +13,8 @@ from inception_lightning.storage import LAST, PREVIOUS, newest_good
 log = logging.getLogger(__name__)
 
 FREE = (
-    "ckpt_path", "config", "resume", "allow_changes", "last*", "dead_network*", "wandb*", "checkpoint*",
-    "model.weights", "data.init_args.num_workers",
+    "ckpt_path", "config", "resume", "compile", "recompute", "allow_changes", "last*", "dead_network*", "wandb*",
+    "checkpoint*", "model.weights", "data.init_args.num_workers",
     *(f"trainer.{name}*" for name in (
         "max_epochs", "max_steps", "max_time", "min_epochs", "min_steps", "devices", "num_nodes", "accelerator",
         "strategy", "logger", "log_every_n_steps", "callbacks", "default_root_dir", "enable_", "profiler",

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def test_a_run_has_one_folder_with_everything(run: Run) -> None:
         "predictions.png",
         "wandb",
     }
-    assert {path.name for path in (run.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    kept = {"best.ckpt", "last.ckpt", "previous.ckpt", "manifest.json"}
+    assert {path.name for path in (run.folder / "checkpoints").iterdir()} == kept
     assert len(list((run.folder / "wandb").glob("offline-run-*/*.wandb"))) == 1
     for name in ("curves.png", "predictions.png"):
         picture = imread(run.folder / name)
@@ -131,7 +133,7 @@ def test_metrics_hold_every_validation(run: Run) -> None:
 def test_best_and_last_are_what_they_say(run: Run) -> None:
     best, last = (torch.load(run.checkpoint.with_stem(name), weights_only=True) for name in ("best", "last"))
     assert best["epoch"] == int(run.best()["epoch"])
-    assert last["epoch"] == 1
+    assert last["epoch"] == 2  # saved when both were done
     assert best[KEY]["class_names"] == list("0123456789")
 
 
@@ -203,12 +205,23 @@ def test_best_and_last_stand_for_the_newest_run(run: Run, tmp_path: Path) -> Non
     )
 
 
-def test_training_goes_on_from_a_checkpoint(run: Run, tmp_path: Path) -> None:
-    last = run.checkpoint.with_stem("last")
-    said("fit", f"--ckpt_path={last}", *CPU, "--trainer.max_epochs=3", f"--trainer.default_root_dir={tmp_path}")
+def test_training_goes_on_in_its_own_folder(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / run.folder.name
+    shutil.copytree(run.folder, folder)
+    last = folder / "checkpoints" / "last.ckpt"
+    held = read_checkpoint(last)[KEY]
+    said("fit", f"--ckpt_path={last}", *CPU, "--trainer.max_epochs=3")
+    assert runs(tmp_path) == [folder]
+    assert [row["epoch"] for row in validations(folder)] == ["0", "1", "2"]
+    assert read_checkpoint(last)[KEY] == held
+
+
+def test_training_starts_anew_from_the_best_checkpoint(run: Run, tmp_path: Path) -> None:
+    said(
+        "fit", f"--ckpt_path={run.checkpoint}", *CPU, "--trainer.max_epochs=3", f"--trainer.default_root_dir={tmp_path}"
+    )
     (folder,) = runs(tmp_path)
-    assert [row["epoch"] for row in validations(folder)] == ["2"]
-    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")[KEY] == read_checkpoint(last)[KEY]
+    assert [row["epoch"] for row in validations(folder)][-1] == "2"
 
 
 def test_photos_are_named_in_one_csv(run: Run, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_two_processes_leave_one_run(run: Run) -> None:
         "predictions.png",
         "wandb",
     }
-    assert {path.name for path in (run.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in (run.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "manifest.json"}
     assert len(list((run.folder / "wandb").glob("offline-run-*/*.wandb"))) == 1
     assert len([line for line in run.printed if line.startswith("epoch 1/1")]) == 1
     assert len([line for line in run.printed if line.startswith("run  ")]) == 1

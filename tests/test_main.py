@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 import pytest
 from lightning.pytorch.callbacks import Callback
 
-from inception_lightning import __version__, cli
+from inception_lightning import __version__, cli, trust
 from inception_lightning.__main__ import HELP, main
 
 QUICK = ["--config=experiments/quickstart.yaml", "--model.net.width=0.05", "--model.net.depths=[1,1,1]"]
@@ -81,8 +81,9 @@ class RaiseSignal(Callback):
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_the_run_with_their_exit_code(
-    number: int, expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    number: int, expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trust, "ALLOWED", [*trust.ALLOWED, "tests"])
     place = f"--trainer.default_root_dir={tmp_path}"
     stop = ["--trainer.callbacks=tests.test_main.RaiseSignal", f"--trainer.callbacks.number={int(number)}"]
     assert main(["fit", *QUICK, *CPU, "--trainer.max_epochs=3", place, *stop]) == expected

@@ -143,6 +143,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return TrainLoader(
             views,
             sampler,
+            collate=collate,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             drop_last=len(sampler) >= self.batch_size,
@@ -183,7 +184,9 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
         sampler = EvaluationSampler(len(views))
-        return EvaluationLoader(views, sampler, batch_size=self.batch_size, num_workers=self.num_workers)
+        return EvaluationLoader(
+            views, sampler, collate=collate, batch_size=self.batch_size, num_workers=self.num_workers
+        )
 
 
 class RandomViews(Dataset[tuple[Tensor, int]]):

@@ -11,6 +11,7 @@ from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
 from inception_lightning.errors import Stop
 
 Sample: TypeAlias = tuple[Tensor, int]
+Collate: TypeAlias = Callable[[Sequence[Sample]], tuple[Tensor, Tensor]]
 WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
 
 
@@ -32,13 +33,21 @@ class TrainLoader(DataLoader[Sample]):
     batch_size: int
 
     def __init__(
-        self, views: Dataset[Sample], sampler: TrainSampler, *, batch_size: int, num_workers: int, drop_last: bool
+        self,
+        views: Dataset[Sample],
+        sampler: TrainSampler,
+        *,
+        collate: Collate,
+        batch_size: int,
+        num_workers: int,
+        drop_last: bool,
     ) -> None:
         """Batch ``views`` in the order of ``sampler``."""
         super().__init__(
             views,
             batch_size=batch_size,
             sampler=sampler,
+            collate_fn=collate,
             num_workers=num_workers,
             collate_fn=collate,
             drop_last=drop_last,
@@ -91,13 +100,20 @@ class EvaluationLoader(DataLoader[Sample]):
     batch_size: int
 
     def __init__(
-        self, views: Dataset[Sample], sampler: EvaluationSampler, *, batch_size: int, num_workers: int
+        self,
+        views: Dataset[Sample],
+        sampler: EvaluationSampler,
+        *,
+        collate: Collate,
+        batch_size: int,
+        num_workers: int,
     ) -> None:
         """Batch ``views`` in order."""
         super().__init__(
             views,
             batch_size=batch_size,
             sampler=sampler,
+            collate_fn=collate,
             num_workers=num_workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
@@ -123,17 +139,21 @@ class EvaluationLoader(DataLoader[Sample]):
         return -(-(self.sampler.size // self.sampler.num_replicas) // self.batch_size)
 
 
+def worker_died(error: Exception) -> Stop | None:
+    """What to say where ``error`` means that a loader's process is dead; None for any other error."""
+    if not isinstance(error, EOFError | ConnectionError) and not str(error).startswith(WORKER_SIGNS):
+        return None
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return Stop(
+        f"a loader's process died ({reason}): the usual cause is too little memory; say fewer --data.num_workers", 1
+    )
+
+
 def _fetch(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     try:
         return next(batches)
-    except (EOFError, ConnectionError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_SIGNS):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Stop(
-            f"a loader's process died ({reason}): the usual cause is too little memory; say fewer --data.num_workers",
-            1,
-        ) from error
+    except (EOFError, ConnectionError) as error:
+        raise worker_died(error) or error from error
 
 
 def _nothing() -> None:
