@@ -1,6 +1,23 @@
 """What all tests share: one thread per process (two test processes share the cores) and no W&B server."""
 
+import logging
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_traces() -> Iterator[None]:
+    """What runs in this process leave behind, variables and log levels, ends with their module."""
+    variables = dict(os.environ)
+    loggers = [logging.getLogger(name) for name in ("inception_lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    yield
+    os.environ.clear()
+    os.environ.update(variables)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

@@ -1,14 +1,11 @@
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
-from lightning.pytorch.callbacks import Callback
 
-from inception_lightning import __version__, cli, trust
+from inception_lightning import __version__, cli
 from inception_lightning.__main__ import HELP, main
 
 QUICK = ["--config=experiments/quickstart.yaml", "--model.net.width=0.05", "--model.net.depths=[1,1,1]"]
@@ -21,6 +18,13 @@ heavy = sorted({"torch", "lightning", "wandb", "jsonargparse", "numpy"} & set(sy
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print(code, heavy, usage.ru_utime + usage.ru_stime, file=sys.stderr)
 """
+
+
+def exit_code(*args: str) -> int:
+    try:
+        return main(list(args))
+    except SystemExit as stop:  # the parsers end so
+        return int(stop.code or 0)
 
 
 def test_help_needs_no_torch_and_less_than_a_second() -> None:
@@ -52,9 +56,8 @@ def test_help_names_exactly_the_commands_that_there_are(capsys: pytest.CaptureFi
     named = [line.split()[0] for line in block.splitlines()]
     others = [name for name in named if name not in cli.InceptionCLI.subcommands()]
     assert set(named) >= set(cli.InceptionCLI.subcommands())
-    for name in others:
-        assert main([name]) == 0, name
-    assert main(["elsewhere"]) == 2
+    assert [exit_code(name, "--help") for name in others] == [0] * len(others)
+    assert exit_code("elsewhere") == 2
 
 
 @pytest.mark.parametrize("command", ["fit", "predict"])
@@ -66,28 +69,6 @@ def test_every_command_explains_its_options(command: str, capsys: pytest.Capture
     assert all(
         option in printed for option in ("--config", "--model.net", "--data", "--trainer.max_epochs", "--ckpt_path")
     )
-
-
-class RaiseSignal(Callback):
-    """Sends this process a signal when the second batch has been trained on."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        if trainer.global_step == 2:
-            signal.raise_signal(signal.Signals(self.number))
-
-
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_the_run_with_their_exit_code(
-    number: int, expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trust, "ALLOWED", [*trust.ALLOWED, "tests"])
-    place = f"--trainer.default_root_dir={tmp_path}"
-    stop = ["--trainer.callbacks=tests.test_main.RaiseSignal", f"--trainer.callbacks.number={int(number)}"]
-    assert main(["fit", *QUICK, *CPU, "--trainer.max_epochs=3", place, *stop]) == expected
-    assert "epoch 1/3" not in capsys.readouterr().out
 
 
 def test_a_finished_run_ends_with_0(tmp_path: Path) -> None:
