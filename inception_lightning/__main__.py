@@ -43,7 +43,8 @@ options:
   lightning fit --model.net.help InceptionV4
                          the knobs of a network; --data.help ImageFolder those of a data set
 
-exit codes: 0 done, 2 wrong usage, configuration or data, 130 Ctrl-C, 143 terminated
+exit codes: 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
+            130 Ctrl-C, 143 terminated
 """
 
 
