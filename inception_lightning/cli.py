@@ -1,11 +1,8 @@
 """The command line: argv and YAML end here. The only file that knows LightningCLI."""
 
-import logging
 import os
 import shlex
 import sys
-import time
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +11,9 @@ import wandb
 import yaml
 from jsonargparse import ArgumentError
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inception_lightning import data, models
 from inception_lightning.arguments import said, with_defaults, with_run_to_continue
@@ -37,10 +31,10 @@ from inception_lightning.callbacks import (
     WeightAverage,
 )
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
-from inception_lightning.callbacks.run_folder import discard_if_empty, new_run_folder
+from inception_lightning.callbacks.run_folder import new_run_folder
 from inception_lightning.checkpointing import read_checkpoint
-from inception_lightning.data.loaders import worker_died
-from inception_lightning.errors import InputError, Stop
+from inception_lightning.errors import InputError
+from inception_lightning.exits import exit_code, say_what_matters
 from inception_lightning.messages import sentence
 from inception_lightning.metrics_file import MetricsFile
 from inception_lightning.module import InceptionClassifier
@@ -62,15 +56,6 @@ CHECKPOINT_DEFAULTS = {
 
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
-
-HARMLESS_WARNINGS = (
-    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 under torch 2.15
-    ".*does not have many workers",  # the data module has chosen
-    ".*exists and is not empty",  # config.yaml was written first
-    r"It is recommended to use `self.log\(.*sync_dist=True\)`",  # our metrics have gathered all processes
-    "Be aware that when using `ckpt_path`",  # evaluation needs no checkpoint callback
-    "The anonymous setting has no effect",  # Lightning's W&B logger sets it
-)
 
 
 class InceptionCLI(LightningCLI):
@@ -187,7 +172,7 @@ class InceptionCLI(LightningCLI):
         if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         kind = "predict-" if self.subcommand == "predict" else ""
-        folder = self.continued or new_run_folder(Path(wanted["default_root_dir"]), kind, _rank())
+        folder = self.continued or new_run_folder(Path(wanted["default_root_dir"]), kind)
         if self.subcommand == "predict":
             return {"callbacks": [*callbacks, PredictionWriter(folder)], "logger": False}
         return {
@@ -226,55 +211,11 @@ class InceptionCLI(LightningCLI):
 
 def run(args: list[str]) -> int:
     """Run a command; the exit code."""
-    _say_what_matters()
-    try:
-        InceptionCLI(limit_imports(args))
-    except Stop as stop:
-        return _stopped(stop)
-    except RuntimeError as error:
-        stop_of = worker_died(error)  # torch's signal handler raises it wherever the program is
-        if stop_of is None:
-            raise
-        return _stopped(stop_of)
-    except (InputError, MisconfigurationException) as error:
-        if _rank() == 0:
-            discard_if_empty()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except SIGTERMException:
-        return 143
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
-            return 130
-        raise
-    return 0
-
-
-def _say_what_matters() -> None:
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # advertisements and device lists
-    for message in HARMLESS_WARNINGS:
-        warnings.filterwarnings("ignore", message)
-
-
-def _stopped(stop: Stop) -> int:
-    if _rank() == 0:
-        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
-        wandb.finish(exit_code=stop.code)
-    elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
-        parent, patience = os.getppid(), time.monotonic() + 20
-        while os.getppid() == parent and time.monotonic() < patience:
-            time.sleep(0.1)  # Lightning would kill the first process if this one ended before it
-    return stop.code
+    say_what_matters()
+    return exit_code(lambda: InceptionCLI(limit_imports(args)))
 
 
 def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _rank() -> int:
-    return rank_zero_only.rank  # type: ignore[attr-defined]  # an attribute of a function

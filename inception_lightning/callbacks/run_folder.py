@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,12 @@ class RunFolder(Callback):
                         log.info("W&B: %s", logger.experiment.url)
 
 
-def new_run_folder(place: Path, kind: str, rank: int) -> Path:
+def new_run_folder(place: Path, kind: str) -> Path:
     """A new folder in ``place``, named after the ``kind`` of run and the time; never one that exists.
 
-    Only the first process (``rank`` 0) makes it and only that one writes into it.
+    Only the first process makes it and only that one writes into it.
     """
-    if rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # an attribute of a function
         return Path(os.environ.get(CHOSEN, place))
     name = kind + time.strftime("%Y-%m-%d_%H-%M-%S")
     attempt = 1

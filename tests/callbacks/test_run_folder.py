@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.callbacks.run_folder import CHOSEN, discard_if_empty, new_run_folder
 
@@ -13,7 +14,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_folder_is_never_used_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.strftime", lambda _: "2026-01-01_00-00-00")
-    folders = [new_run_folder(tmp_path / "place", "", rank=0) for _ in range(12)]
+    folders = [new_run_folder(tmp_path / "place", "") for _ in range(12)]
     assert len(set(folders)) == 12
     assert all(folder.is_dir() for folder in folders)
     assert [folder.name for folder in folders[:3]] == [f"2026-01-01_00-00-00{end}" for end in ("", "-2", "-3")]
@@ -22,22 +23,23 @@ def test_a_run_folder_is_never_used_twice(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_file_in_the_way_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.strftime", lambda _: "now")
     (tmp_path / "predict-now").write_text("mine")
-    assert new_run_folder(tmp_path, "predict-", rank=0) == tmp_path / "predict-now-2"
+    assert new_run_folder(tmp_path, "predict-") == tmp_path / "predict-now-2"
     assert (tmp_path / "predict-now").read_text() == "mine"
 
 
-def test_other_processes_learn_the_first_ones_folder(tmp_path: Path) -> None:
-    folder = new_run_folder(tmp_path, "", rank=0)
-    assert new_run_folder(tmp_path, "", rank=1) == folder
+def test_other_processes_learn_the_first_ones_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_run_folder(tmp_path, "")
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert new_run_folder(tmp_path, "") == folder
     assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_only_an_empty_folder_is_discarded(tmp_path: Path) -> None:
-    folder = new_run_folder(tmp_path, "", rank=0)
+    folder = new_run_folder(tmp_path, "")
     (folder / "metrics.csv").touch()
     discard_if_empty()
     assert (folder / "metrics.csv").is_file()
-    folder = new_run_folder(tmp_path, "", rank=0)
+    folder = new_run_folder(tmp_path, "")
     discard_if_empty()
     assert not folder.exists()
     assert CHOSEN not in os.environ
