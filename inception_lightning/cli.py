@@ -27,6 +27,7 @@ from inception_lightning.callbacks import (
     PredictionWriter,
     RunFolder,
     RunSummary,
+    Speed,
     TerminalProgress,
     WeightAverage,
 )
@@ -186,6 +187,7 @@ class InceptionCLI(LightningCLI):
         checkpoint.dirpath = str(checkpoints_of(folder, checkpoint.dirpath))
         continuation.folder = Path(checkpoint.dirpath)
         best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
+        speed = Speed(folder)
         return [
             RunFolder(folder, self._page("fit"), shlex.join(["lightning", *self.said])),
             FiniteGuard(),
@@ -193,7 +195,8 @@ class InceptionCLI(LightningCLI):
             continuation,
             checkpoint,
             Pictures(folder),
-            RunSummary(folder, best),
+            RunSummary(folder, best, speed),
+            speed,  # last, so that what the others do counts as the step's time
         ]
 
     def _page(self, subcommand: str) -> str:

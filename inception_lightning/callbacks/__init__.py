@@ -8,6 +8,7 @@ from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.callbacks.run_folder import RunFolder
+from inception_lightning.callbacks.speed import Speed
 from inception_lightning.callbacks.summary import RunSummary
 from inception_lightning.callbacks.telemetry import ResidualTelemetry
 from inception_lightning.callbacks.unfreezing import Unfreeze
@@ -23,6 +24,7 @@ __all__ = [
     "ResidualTelemetry",
     "RunFolder",
     "RunSummary",
+    "Speed",
     "TerminalProgress",
     "Unfreeze",
     "WeightAverage",

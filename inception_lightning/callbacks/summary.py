@@ -1,7 +1,6 @@
 """What a person wants to know when training ends."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
+from inception_lightning.callbacks.speed import Speed, peak_memory
 from inception_lightning.module import InceptionClassifier
 
 
@@ -23,21 +23,22 @@ class Score:
 
 
 class RunSummary(Callback):
-    """A short table at the end: best and last accuracy, images per second, where the run lies, how to test it."""
+    """A short table at the end: best and last accuracy, speed and memory, where the run lies, how to test it."""
 
-    def __init__(self, folder: Path, best: Path) -> None:
-        """Remember the run's folder and where its best checkpoint will be."""
+    def __init__(self, folder: Path, best: Path, speed: Speed) -> None:
+        """Remember the run's folder, where its best checkpoint will be, and what measures its speed."""
         self.folder = folder
         self.best = best
+        self.speed = speed
         self.scores: list[Score] = []
-        self.images = 0
-        self.seconds = 0.0
-        self.clock = 0.0
 
-    @property
-    def images_per_second(self) -> float:
-        """Training images per second over all processes, validation and start-up left out."""
-        return self.images / self.seconds if self.seconds else 0.0
+    def state_dict(self) -> dict[str, Any]:
+        """The scores so far, for the table of a resumed run."""
+        return {"scores": [asdict(score) for score in self.scores]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the scores of the run that is resumed."""
+        self.scores = [Score(**score) for score in state_dict["scores"]]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say what is trained on what."""
@@ -49,25 +50,8 @@ class RunSummary(Callback):
                 f"on {data}; run folder {self.folder}"
             )
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Start the clock on the first batch of an epoch, which the loader's start delays."""
-        if batch_idx == 0:
-            self.clock = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Count the batch and the time since the one before."""
-        now = time.perf_counter()
-        self.images += len(batch[1]) * trainer.world_size
-        self.seconds += now - self.clock
-        self.clock = now
-
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the epoch's scores."""
-        self.clock = time.perf_counter()  # validation is no training time
         metrics = trainer.callback_metrics
         if trainer.sanity_checking or "val/top1" not in metrics:
             return
@@ -79,13 +63,14 @@ class RunSummary(Callback):
         if trainer.is_global_zero:
             console = Console(soft_wrap=True)
             console.print(self.table())
+            console.print(f"speed      {self._speed(trainer)}", highlight=False)
             console.print(f"run        {self.folder}", highlight=False)
             if self.best.is_file():
                 console.print(f"test it    lightning test --ckpt_path {self.best}", highlight=False)
 
     def table(self) -> Table:
-        """Best and last validation accuracy and the training speed."""
-        table = Table(caption=f"{self.images_per_second:,.0f} images per second in training")
+        """Best and last validation accuracy."""
+        table = Table()
         for heading in ("validation", "epoch", "top-1 %", "top-5 %"):
             table.add_column(heading, justify="left" if heading == "validation" else "right")
         if self.scores:
@@ -93,6 +78,14 @@ class RunSummary(Callback):
             for name, score in (("best", best), ("last", self.scores[-1])):
                 table.add_row(name, str(score.epoch), _percent(score.top1), _percent(score.top5))
         return table
+
+    def _speed(self, trainer: pl.Trainer) -> str:
+        images_per_second, step, wait = self.speed.run.per_step().values()
+        memory = peak_memory(trainer.strategy.root_device)
+        return (
+            f"{images_per_second:,.0f} images per second in training, {step:,.0f} ms a step, of which "
+            f"{wait:,.0f} waiting for data; {memory:.1f} GiB of memory at most"
+        )
 
 
 def _percent(share: float | None) -> str:

@@ -1,0 +1,83 @@
+import csv
+import functools
+import time
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import Tensor
+
+from inception_lightning.callbacks import Speed
+from inception_lightning.callbacks.speed import Stretch, peak_memory
+from inception_lightning.data import Digits
+from inception_lightning.data.base import Batch
+from inception_lightning.models import InceptionResNetV1
+from inception_lightning.module import InceptionClassifier
+
+TAKES = {"train": 0.05, "wait": 0.1, "val": 0.5}  # seconds
+
+
+class Slow(InceptionClassifier):
+    """Takes known times."""
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.training:
+            time.sleep(TAKES["wait"])
+        return batch
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        time.sleep(TAKES["train"])
+        return super().training_step(batch, batch_idx)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        time.sleep(TAKES["val"])
+        super().validation_step(batch, batch_idx)
+
+
+def test_steps_and_waits_are_timed_and_validation_is_not(tmp_path: Path) -> None:
+    speed = Speed(tmp_path)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=2,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_train_batches=6,
+        limit_val_batches=1,
+        val_check_interval=3,
+        log_every_n_steps=2,
+        callbacks=[speed],
+    )
+    net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
+    module = Slow(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
+    trainer.fit(module, Digits(batch_size=8, num_workers=0))
+    assert (speed.run.images, speed.run.steps) == (2 * 6 * 8, 12)
+    waits = 2 * 6 - 2 - 2  # all but the first of an epoch and the one after a validation between batches
+    assert waits * TAKES["wait"] <= speed.run.waited < waits * TAKES["wait"] + TAKES["val"]
+    steps = 12 * TAKES["train"]
+    assert steps + speed.run.waited <= speed.run.seconds < steps + speed.run.waited + 2 * TAKES["val"]
+    rows = list(csv.DictReader((tmp_path / "speed.csv").open()))
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10", "12"]
+    assert all(float(row["speed/step_ms"]) >= 1e3 * TAKES["train"] for row in rows)
+    assert float(rows[0]["speed/data_wait_ms"]) >= 1e3 * TAKES["wait"] / 2
+    assert 0.1 < float(rows[-1]["speed/memory_gib"]) < 20
+
+
+def test_means_are_per_step() -> None:
+    assert Stretch(images=64, steps=4, seconds=2.0, waited=0.5).per_step() == {
+        "speed/images_per_second": 32.0,
+        "speed/step_ms": 500.0,
+        "speed/data_wait_ms": 125.0,
+    }
+    assert set(Stretch().per_step().values()) == {0.0}
+
+
+def test_memory_is_the_most_that_was_held() -> None:
+    before = peak_memory(torch.device("cpu"))
+    held = torch.ones(2**28)  # 1 GiB
+    held.add_(1)
+    del held
+    assert peak_memory(torch.device("cpu")) == pytest.approx(max(before, before + 1), abs=0.5)
