@@ -69,4 +69,6 @@ def test_a_run_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert f"on Digits; run folder {tmp_path}" in printed
     assert f"test it    lightning test --ckpt_path {tmp_path / 'best.ckpt'}" in printed
-    assert re.search(r"images per second in training, \d+ ms a step, of which \d+ waiting for data; \d+\.\d GiB", printed)
+    assert re.search(
+        r"images per second in training, \d+ ms a step, of which \d+ waiting for data; \d+\.\d GiB", printed
+    )
