@@ -1,4 +1,7 @@
-"""Compiled, averaged and plain checkpoints are the same; dynamo traces as it does for a GPU, but runs eagerly."""
+"""Compiled, averaged and plain checkpoints are the same.
+
+Dynamo traces as it does for a GPU; what it traced runs as it is, and compiled in the slow test.
+"""
 
 import functools
 from pathlib import Path
@@ -25,11 +28,13 @@ class Graphs(Callback):
         self.traced.append(counters["stats"]["unique_graphs"])
 
 
-@pytest.mark.parametrize("averaged", [True, False])
+@pytest.mark.parametrize(
+    ("averaged", "backend"), [(True, "eager"), (False, "eager"), pytest.param(True, "inductor", marks=pytest.mark.slow)]
+)
 def test_compiling_changes_no_name_and_happens_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaged: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaged: bool, backend: str
 ) -> None:
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     torch._dynamo.reset()
     counters.clear()
     net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small", aux=True)
