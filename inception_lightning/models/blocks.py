@@ -33,15 +33,18 @@ class FilterConcat(nn.ModuleList):
 
 
 class ResidualBlock(nn.Module):
-    """``relu(x + scale * project(inner(x)))``: (N, C, H, W) -> (N, C, H, W).
+    """``relu(norm(x + scale * project(inner(x))))``: (N, C, H, W) -> (N, C, H, W).
 
-    ``scale`` is a number, or a trainable scalar where it is learned.
+    ``scale`` is a number, or a trainable scalar where it is learned. ``norm`` is nothing in the papers' networks.
     """
 
-    def __init__(self, inner: nn.Module, project: nn.Module, scale: float, relu: bool, learned: bool) -> None:
+    def __init__(
+        self, inner: nn.Module, project: nn.Module, norm: nn.Module, scale: float, relu: bool, learned: bool
+    ) -> None:
         super().__init__()
         self.inner = inner
         self.project = project
+        self.norm = norm
         self.scale = nn.Parameter(torch.tensor(scale)) if learned else scale
         self.activation: Callable[[Tensor], Tensor] = F.relu if relu else nn.Identity()
 
@@ -49,8 +52,8 @@ class ResidualBlock(nn.Module):
         """Shapes as above."""
         residual = self.project(self.inner(x))
         if isinstance(self.scale, Tensor):
-            return self.activation(x + self.scale * residual)
-        return self.activation(torch.add(x, residual, alpha=self.scale))
+            return self.activation(self.norm(x + self.scale * residual))
+        return self.activation(self.norm(torch.add(x, residual, alpha=self.scale)))
 
 
 class Conv2d(nn.Conv2d):

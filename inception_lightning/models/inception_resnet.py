@@ -10,6 +10,7 @@ reduction_b = mixed_7a, inception_c = block8, conv_7b = conv2d_7b.
 """
 
 import math
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from inception_lightning.errors import InputError
@@ -22,6 +23,7 @@ from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, 
 
 SCALES = (0.17, 0.10, 0.20)  # the released networks'; section 3.3 says 0.1 to 0.3
 Scales: TypeAlias = float | tuple[float, float, float] | Literal["learned"]
+SumNorm: TypeAlias = Literal["none", "last", "all"]
 
 STEM_V1 = (*STEM_V3[:-1], Conv(256, 3, stride=2, valid=True))  # Figure 14: 299x299x3 -> 35x35x256
 STEM_V2 = STEM_V3  # as released: 299x299x3 -> 35x35x192
@@ -82,6 +84,7 @@ class InceptionResNetV1(Inception):
         preset: Literal["paper", "facenet"] = "paper",
         residual_scales: Scales = SCALES,
         learned_scales: bool = False,
+        residual_norm: SumNorm = "none",
         depths: tuple[int, int, int] = (5, 10, 5),
         width: float = 1.0,
         stem: Stem = "imagenet",
@@ -99,6 +102,8 @@ class InceptionResNetV1(Inception):
                 one per stage inception_a, inception_b, inception_c; at least 0. ``learned`` is short
                 for the released networks' with learned_scales.
             learned_scales: Whether every block's factor is trained, from its residual_scales on.
+            residual_norm: Where the sum of shortcut and residual has a batch norm: ``none``, as in the paper;
+                ``last`` for the last block before the average pooling, which the paper tried in vain; ``all``.
             depths: Number of blocks in these three stages.
             width: Factor on every number of filters.
             stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.
@@ -121,7 +126,7 @@ class InceptionResNetV1(Inception):
             "inception_c": (*c * (Residual(BLOCK_C_V1, scale_c),), *linear),
         }
         super().__init__(
-            stages,
+            with_norm(stages, residual_norm),
             num_classes,
             aux={"inception_b": AUXILIARY_HEAD} if aux else {},
             dropout=(0.6 if facenet else 0.2) if dropout is None else dropout,
@@ -144,6 +149,7 @@ class InceptionResNetV2(Inception):
         preset: Literal["released", "paper"] = "released",
         residual_scales: Scales = SCALES,
         learned_scales: bool = False,
+        residual_norm: SumNorm = "none",
         depths: tuple[int, int, int] | None = None,
         width: float = 1.0,
         stem: Stem = "imagenet",
@@ -160,6 +166,7 @@ class InceptionResNetV2(Inception):
                 misprints: what is added up must have the 1152 and 2144 of the reductions.
             residual_scales: See there.
             learned_scales: See there.
+            residual_norm: See there.
             depths: Number of blocks in the three stages; if not said, the preset's: 10, 20, 10 or, for
                 paper, 5, 10, 5.
             width: See there.
@@ -185,7 +192,23 @@ class InceptionResNetV2(Inception):
             stages["conv_7b"] = Conv(1536, 1)
         heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
         style = Style(width, init=filler(init, truncated_he), learned_scales=learned)
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        super().__init__(with_norm(stages, residual_norm), num_classes, aux=heads, dropout=dropout, style=style)
+
+
+def with_norm(stages: dict[str, Spec], where: SumNorm) -> dict[str, Spec]:
+    """The stages with a batch norm on the sums of no block, of the last one or of all.
+
+    Raises:
+        InputError: ``where`` is none of them.
+    """
+    one_of("residual_norm", where, ("none", "last", "all"))
+    result = dict(stages)
+    for name in {"none": (), "last": ("inception_c",), "all": ("inception_a", "inception_b", "inception_c")}[where]:
+        blocks = stages[name]
+        assert isinstance(blocks, tuple)
+        words = [replace(word, norm=where == "all") for word in blocks if isinstance(word, Residual)]
+        result[name] = (*words[:-1], replace(words[-1], norm=True))
+    return result
 
 
 def check_scales(scales: Scales, learned: bool) -> tuple[tuple[float, float, float], bool]:

@@ -71,11 +71,15 @@ class Concat:
 
 @dataclass(frozen=True)
 class Residual:
-    """``relu(x + scale * project(inner(x)))``, ``project`` a 1x1 convolution without activation."""
+    """``relu(x + scale * project(inner(x)))``, ``project`` a 1x1 convolution without activation.
+
+    With ``norm`` the sum goes through batch norm before the ReLU.
+    """
 
     inner: "Spec"
     scale: float
     relu: bool = True
+    norm: bool = False
 
 
 Spec: TypeAlias = "Conv | MaxPool | AvgPool | LRN | Concat | Residual | tuple[Spec, ...]"
@@ -136,7 +140,8 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
         case Residual():
             inner, inner_channels = build(spec.inner, channels, style)
             project = Conv2d(inner_channels, channels, 1, init=style.init)
-            return ResidualBlock(inner, project, spec.scale, spec.relu, style.learned_scales), channels
+            on_sum = nn.BatchNorm2d(channels, eps=style.bn_eps) if spec.norm else nn.Identity()
+            return ResidualBlock(inner, project, on_sum, spec.scale, spec.relu, style.learned_scales), channels
         case _:
             assert_never(spec)
 

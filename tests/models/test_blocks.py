@@ -78,3 +78,12 @@ def test_recomputed_stages_give_the_same_gradients_and_statistics() -> None:
         assert torch.equal(tensor, thrifty.state_dict()[name]), name  # batch norm counted once
     with pytest.raises(InputError, match=r"recompute must be one of stem, inception_a, .*, got 'inception_z'"):
         thrifty.recompute(["inception_z"])
+
+
+def test_batch_norm_on_the_sum_comes_before_the_relu() -> None:
+    block, _ = build(Residual(Conv(4, 3), 1.0, relu=False, norm=True), 3, Style())
+    sums = block(5 + 3 * torch.randn(8, 3, 6, 6))  # (8, 3, 6, 6)
+    assert torch.allclose(sums.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(sums.std(dim=(0, 2, 3)), torch.ones(3), atol=0.01)
+    rectified, _ = build(Residual(Conv(4, 3), 1.0, norm=True), 3, Style())
+    assert rectified(torch.randn(8, 3, 6, 6)).min() == 0

@@ -166,6 +166,24 @@ def test_learned_scales_of_zero_make_a_stage_the_identity() -> None:
     assert torch.equal(ends["inception_a"], ends["stem"])
 
 
+@pytest.mark.parametrize("variant", [InceptionResNetV1, InceptionResNetV2])
+@pytest.mark.parametrize(
+    ("where", "blocks"),
+    [("none", []), ("last", ["c.1"]), ("all", ["a.0", "b.0", "c.0", "c.1"])],
+)
+def test_batch_norm_on_the_sum_stands_where_it_is_asked_for(variant: Variant, where: str, blocks: list[str]) -> None:
+    net = variant(2, depths=(1, 1, 2), residual_norm=where, **TINY)
+    norms = [name for name in net.state_dict() if name.endswith(".norm.weight")]
+    assert norms == [f"inception_{block}.norm.weight" for block in blocks]
+    assert net.forward(torch.randn(2, 3, 16, 16)).shape == (2, 2)
+
+
+def test_an_unknown_place_for_batch_norm_is_refused() -> None:
+    wrong: Any = "first"
+    with pytest.raises(InputError, match="residual_norm must be one of none, last, all, got 'first'"):
+        InceptionResNetV1(residual_norm=wrong)
+
+
 @pytest.mark.parametrize("wrong", [-0.1, (0.1, 0.2), (0.1, 0.2, float("nan")), "fixed", (0.1, 0.2, "learned")])
 def test_wrong_scales_are_refused(wrong: Any) -> None:
     with pytest.raises(InputError, match="residual_scales must be"):
