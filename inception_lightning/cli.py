@@ -18,6 +18,8 @@ from lightning.pytorch.loggers import Logger
 from inception_lightning import data, models
 from inception_lightning.arguments import said, with_defaults, with_run_to_continue
 from inception_lightning.callbacks import (
+    CheckpointArtifact,
+    Confusion,
     Continuation,
     DeadNetwork,
     FiniteGuard,
@@ -40,7 +42,7 @@ from inception_lightning.messages import sentence
 from inception_lightning.metrics_file import MetricsFile
 from inception_lightning.module import InceptionClassifier
 from inception_lightning.resuming import checkpoints_of, refuse_changes
-from inception_lightning.storage import CheckpointFiles
+from inception_lightning.storage import LAST, CheckpointFiles
 from inception_lightning.tracking import Wandb, wandb_logger
 from inception_lightning.trust import limit_imports
 
@@ -187,6 +189,7 @@ class InceptionCLI(LightningCLI):
         checkpoint.dirpath = str(checkpoints_of(folder, checkpoint.dirpath))
         continuation.folder = Path(checkpoint.dirpath)
         best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
+        artifact = CheckpointArtifact(best, Path(checkpoint.dirpath) / LAST)
         speed = Speed(folder)
         return [
             RunFolder(folder, self._page("fit"), shlex.join(["lightning", *self.said])),
@@ -195,6 +198,8 @@ class InceptionCLI(LightningCLI):
             continuation,
             checkpoint,
             Pictures(folder),
+            Confusion(folder),
+            *([artifact] if self._get(self.config_init, "wandb").log_model else []),
             RunSummary(folder, best, speed),
             speed,  # last, so that what the others do counts as the step's time
         ]

@@ -182,9 +182,9 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             for buffer in self.buffers():
                 distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one validation batch."""
-        self._evaluate(batch, self.val_scores, self.val_loss)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Count one validation batch; its logits (N, num_classes), None where this process has no sample."""
+        return self._evaluate(batch, self.val_scores, self.val_loss)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one test batch."""
@@ -269,13 +269,14 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
         return batch_size / self.base_batch_size
 
-    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> None:
+    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> Tensor | None:
         images, labels = batch
         if len(labels) == 0:
-            return  # this process has no sample
-        logits = self(images)
+            return None
+        logits: Tensor = self(images)
         loss.update(F.cross_entropy(logits, labels), weight=len(labels))
         scores.update(logits, labels)
+        return logits
 
     def _log(self, split: str, scores: TopK, loss: MeanMetric | None = None) -> None:
         # The metrics gather all processes themselves: every process logs the same numbers.

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 3.0
 INIT_SECONDS = 15.0
+_staged: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Wandb:
         tags: Words to find the run by.
         mode: ``disabled`` leaves W&B out, ``offline`` never connects. By default online where there is
             a key and a network, offline otherwise; the environment's ``WANDB_MODE`` is heeded.
-        log_model: Whether the best and the last checkpoint are uploaded when training ends.
+        log_model: Whether the best and the last checkpoint become an artifact when training ends.
     """
 
     project: str = "inception_lightning"
@@ -36,7 +37,7 @@ class Wandb:
     group: str | None = None
     tags: tuple[str, ...] = ()
     mode: Literal["online", "offline", "disabled"] | None = None
-    log_model: bool = False
+    log_model: bool = True
 
 
 def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
@@ -54,9 +55,7 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     why_not = None if mode == "offline" else obstacle()
     if why_not:
         log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
-    # W&B would stage pictures and artifacts in the home folder, where a copied run would miss them
-    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb" / "data"))
-    os.environ.setdefault("WANDB_CACHE_DIR", str(folder / "wandb" / "cache"))
+    _stage_in(folder / "wandb")
     return WandbLogger(
         save_dir=folder,
         project=wanted.project,
@@ -65,9 +64,18 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
         group=wanted.group,
         tags=wanted.tags,
         mode="offline" if mode == "offline" or why_not else "online",
-        log_model=wanted.log_model,
         settings=wandb.Settings(init_timeout=INIT_SECONDS),
     )
+
+
+def _stage_in(folder: Path) -> None:
+    """Have W&B stage pictures and artifacts in ``folder``, unless the user has said where.
+
+    By default it is the home folder, where a copied run would miss them.
+    """
+    for name, part in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
+        if os.environ.get(name) in (None, _staged.get(name)):  # another run of this process may have set it
+            os.environ[name] = _staged[name] = str(folder / part)
 
 
 def obstacle() -> str | None:

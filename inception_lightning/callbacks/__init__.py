@@ -1,6 +1,8 @@
 """What Lightning's own callbacks do not do."""
 
+from inception_lightning.callbacks.artifacts import CheckpointArtifact
 from inception_lightning.callbacks.averaging import WeightAverage
+from inception_lightning.callbacks.confusion import Confusion
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
 from inception_lightning.callbacks.nonfinite import FiniteGuard
@@ -14,6 +16,8 @@ from inception_lightning.callbacks.telemetry import ResidualTelemetry
 from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
+    "CheckpointArtifact",
+    "Confusion",
     "Continuation",
     "DeadNetwork",
     "FiniteGuard",

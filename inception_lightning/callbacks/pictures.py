@@ -3,9 +3,11 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning.pytorch as pl
 import torch
+import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from matplotlib.axes import Axes
@@ -31,16 +33,28 @@ class Pictures(Callback):
         if not trainer.is_global_zero:
             return
         drawn = {}
+        boards = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         if (self.folder / "metrics.csv").is_file():
             drawn["curves"] = draw_curves(self.folder / "metrics.csv")
         if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
-            drawn["predictions"] = draw_predictions(pl_module, data)
+            guesses = predict_some(pl_module, data)
+            drawn["predictions"] = draw_predictions(guesses)
+            for board in boards:
+                board.experiment.log({"predictions": predictions_table(guesses)})
         for name, figure in drawn.items():
             path = self.folder / f"{name}.png"
             figure.savefig(path, dpi=100, bbox_inches="tight")
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(f"pictures/{name}", [str(path)])
+            for board in boards:
+                board.log_image(f"pictures/{name}", [str(path)])
+
+
+class Guess(NamedTuple):
+    """A validation image (3, H, W) as the network sees it, and what the network says."""
+
+    image: Tensor
+    true: str
+    predicted: str
+    probability: float
 
 
 def draw_curves(metrics: Path) -> Figure:
@@ -57,25 +71,40 @@ def draw_curves(metrics: Path) -> Figure:
     return figure
 
 
-def draw_predictions(module: InceptionClassifier, data: ImageDataModule) -> Figure:
-    """Validation images, evenly picked, with true and predicted names, mistakes in red."""
+def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
+    """The network's answers to validation images, evenly picked."""
     views = data.views("val")
-    rows, columns = GRID
-    picked = torch.linspace(0, len(views) - 1, min(len(views), rows * columns)).long().tolist()
+    picked = torch.linspace(0, len(views) - 1, min(len(views), GRID[0] * GRID[1])).long().tolist()
     samples = [views[index] for index in picked]
-    images = torch.stack([image for image, _ in samples])  # (N, 3, H, W)
-    predicted = _predict(module, images)
+    probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
     names = data.class_names  # once: CIFAR reads them from its archive
+    answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
+    return [Guess(image, names[label], names[guess], share) for (image, label), guess, share in answers]
+
+
+def draw_predictions(guesses: Sequence[Guess]) -> Figure:
+    """Validation images with true and predicted names, mistakes in red with a cross."""
+    rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
     for axis in axes:
         axis.axis("off")
-    for axis, (image, label), guess in zip(axes, samples, predicted, strict=False):
-        axis.imshow(image.permute(1, 2, 0).numpy())  # (H, W, 3)
-        title = f"true {_short(names[label])}\nsays {_short(names[guess])}"
-        axis.set_title(title, fontsize=9, color="black" if guess == label else "#c22")
-    figure.suptitle("Validation images and what the last epoch's network says; mistakes in red")
+    for axis, guess in zip(axes, guesses, strict=False):
+        right = guess.true == guess.predicted
+        axis.imshow(guess.image.permute(1, 2, 0).numpy())  # (H, W, 3)
+        title = f"true {short_name(guess.true)}\nsays {short_name(guess.predicted)}{'' if right else ' ✗'}"
+        axis.set_title(title, fontsize=9, color="black" if right else "#c22")
+    figure.suptitle("Validation images and what the last epoch's network says; mistakes in red with a cross")
     return figure
+
+
+def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
+    """The same as a table for W&B."""
+    rows = [
+        [wandb.Image(guess.image.permute(1, 2, 0).numpy()), guess.true, guess.predicted, guess.probability]
+        for guess in guesses
+    ]
+    return wandb.Table(columns=["image", "true", "predicted", "probability"], data=rows)
 
 
 def _plot(axis: Axes, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
@@ -89,14 +118,16 @@ def _plot(axis: Axes, rows: Sequence[dict[str, str]], names: Sequence[str]) -> N
     axis.grid(alpha=0.3)
 
 
-def _predict(module: InceptionClassifier, images: Tensor) -> list[int]:
+def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
+    """uint8 images (N, 3, H, W) -> probabilities (N, num_classes)."""
     training = module.training
     module.eval()
     with torch.inference_mode():
-        predicted: list[int] = module(images.to(module.device)).argmax(dim=1).tolist()
+        probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
     module.train(training)
-    return predicted
+    return probabilities
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """A class name that fits beside a picture."""
     return name if len(name) <= 18 else f"{name[:17]}…"

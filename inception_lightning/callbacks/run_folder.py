@@ -1,7 +1,8 @@
-"""A run's folder: its resolved configuration and the command that repeats it."""
+"""A run's folder: its resolved configuration, the command that repeats it and the state of the code."""
 
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from inception_lightning.code_state import code_state
+
 log = logging.getLogger(__name__)
 
 CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
@@ -18,7 +21,7 @@ CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
 
 
 class RunFolder(Callback):
-    """Writes ``config.yaml`` and ``command.txt`` into the run's folder before anything else happens."""
+    """Writes ``config.yaml``, ``command.txt`` and ``code.json`` into the run's folder before anything else happens."""
 
     def __init__(self, path: Path, config: str, command: str) -> None:
         """Keep what will be written.
@@ -39,9 +42,14 @@ class RunFolder(Callback):
             (self.path / "config.yaml").write_text(self.config)
             with (self.path / "command.txt").open("a") as file:  # a resumed run has several
                 file.write(f"{self.command}\n")
+            code = code_state()
+            code.write(self.path)
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
-                    logger.log_hyperparams(yaml.safe_load(self.config))
+                    logger.log_hyperparams(yaml.safe_load(self.config) | {"code": code.facts})
+                    if code.patch:  # a copy, because W&B would only link to it
+                        copy = shutil.copy(self.path / "code.patch", logger.experiment.dir)
+                        logger.experiment.save(copy, base_path=logger.experiment.dir, policy="now")
                     if logger.experiment.url:
                         log.info("W&B: %s", logger.experiment.url)
 

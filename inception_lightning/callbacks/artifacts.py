@@ -1,0 +1,27 @@
+"""The best and the last checkpoint as one W&B artifact of a run."""
+
+from pathlib import Path
+
+import lightning.pytorch as pl
+import wandb
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+
+class CheckpointArtifact(Callback):
+    """Logs ``model-ID:last`` and ``model-ID:best`` when training ends, and nothing in between."""
+
+    def __init__(self, best: Path, last: Path) -> None:
+        """Remember where they will be."""
+        self.files = {"last": last, "best": best}
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log those that are there; the files stay where they are and are not copied."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+                for alias, path in self.files.items():
+                    if path.is_file():
+                        run = logger.experiment
+                        artifact = wandb.Artifact(f"model-{run.id}", "model", metadata={"file": path.name})
+                        artifact.add_file(str(path), skip_cache=True, policy="immutable")
+                        run.log_artifact(artifact, aliases=[alias])
