@@ -20,6 +20,7 @@ commands:
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
   report     runs on disk as one page of figures and a table
+  dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
 
 examples:
@@ -31,6 +32,7 @@ examples:
   lightning models InceptionV4
   lightning sweep experiments/residual_scale/short.yaml --jobs 2
   lightning report runs/residual_scale_short
+  lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos
   lightning data check --root photos
 
@@ -80,6 +82,10 @@ def main(args: list[str] | None = None) -> int:
         from inception_lightning import report
 
         return report.main(args[1:])
+    if args[0] == "dashboard":
+        from inception_lightning import dashboard
+
+        return dashboard.main(args[1:])
     if args[0] == "data":
         from inception_lightning.data import commands
 

@@ -94,3 +94,14 @@ def test_disabled_leaves_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_logger(tmp_path, Wandb()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_run_of_a_process_stages_its_pictures_in_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    monkeypatch.setenv("WANDB_CACHE_DIR", "mine")
+    for name in ("first", "second"):
+        assert wandb_logger(tmp_path / name, Wandb(mode="offline")) is not None
+        assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / name / "wandb" / "data")
+    assert os.environ["WANDB_CACHE_DIR"] == "mine"

@@ -81,7 +81,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
     side = 3.2 + (0.38 * len(names) if few else 4.0)
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axis = figure.subplots()
-    shown = axis.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    shown = axis.imshow((100 * shares).numpy(), cmap="Blues", vmin=0, vmax=100)
     if few:
         axis.set_xticks(range(len(names)), [short_name(name) for name in names], rotation=90, fontsize=9)
         axis.set_yticks(range(len(names)), [short_name(name) for name in names], fontsize=9)
