@@ -109,17 +109,19 @@ def test_a_run_has_one_folder_with_everything(run: Run) -> None:
         "checkpoints",
         "curves.png",
         "predictions.png",
+        "confusion.csv",
+        "code.json",
         "wandb",
     }
     kept = {"best.ckpt", "last.ckpt", "previous.ckpt", "manifest.json"}
     assert {path.name for path in (run.folder / "checkpoints").iterdir()} == kept
     assert len(list((run.folder / "wandb").glob("offline-run-*/*.wandb"))) == 1
-    for name in ("curves.png", "predictions.png"):
+    for name in ("curves.png", "predictions.png", "confusion.png"):
         picture = imread(run.folder / name)
         assert min(picture.shape[:2]) > 200
         assert picture.std() > 0.01  # not blank
     shown = (run.folder / "wandb").glob("offline-run-*/files/media/images/pictures/*.png")
-    assert {path.name.partition("_")[0] for path in shown} == {"curves", "predictions"}
+    assert {path.name.partition("_")[0] for path in shown} == {"confusion", "curves", "predictions"}
     assert (run.folder / "command.txt").read_text() == shlex.join(["lightning", *run.args]) + "\n"
 
 
