@@ -1,9 +1,10 @@
-"""Top-k accuracy, exact over any number of processes."""
+"""Top-k accuracy and loss, exact over any number of processes."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torchmetrics import Metric
 
 
@@ -34,3 +35,30 @@ class TopK(Metric):
     def compute(self) -> dict[str, Tensor]:
         """``{"top1": ..., "top5": ...}``, each 0..1."""
         return {f"top{k}": correct / self.total for k, correct in zip(self.ks, self.correct, strict=True)}
+
+
+class MeanLoss(Metric):
+    """Mean cross-entropy, summed in float64: in float32 it is the same however samples are batched and shared out.
+
+    torchmetrics' own mean adds up the float32 means of batches, so its last digits depend on the batches.
+    """
+
+    full_state_update = False
+    sum: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        """Count from nothing."""
+        super().__init__()
+        self.add_state("sum", torch.tensor(0.0), dist_reduce_fx="sum")  # float64 with the first batch
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count a batch, which may be empty: logits (N, K), class indices (N,)."""
+        wide = logits.float() if logits.device.type == "mps" else logits.double()  # Apple's GPUs have no float64
+        self.sum = self.sum + F.cross_entropy(wide, labels, reduction="sum")
+        self.count += len(labels)
+
+    def compute(self) -> Tensor:
+        """The mean over all samples."""
+        return self.sum / self.count

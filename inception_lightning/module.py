@@ -9,9 +9,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, distributed
-from torch.nn import functional as F
 from torch.optim import AdamW
-from torchmetrics import MeanMetric
 
 from inception_lightning import __version__
 from inception_lightning.checkpointing import KEY, difference, read_checkpoint
@@ -19,7 +17,7 @@ from inception_lightning.configuration import Configurable, rebuild
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.losses import classification_losses, weights_by_stage
-from inception_lightning.metrics import TopK
+from inception_lightning.metrics import MeanLoss, TopK
 from inception_lightning.mixing import mix
 from inception_lightning.models.network import Inception
 from inception_lightning.models.weights import load_weights
@@ -108,7 +106,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self.register_buffer("std", torch.tensor(net.std)[:, None, None])
         ks = (1, 5) if net.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
-        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
 
@@ -182,8 +180,8 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             for buffer in self.buffers():
                 distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Count one validation batch; its logits (N, num_classes), None where this process has no sample."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
         return self._evaluate(batch, self.val_scores, self.val_loss)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -269,16 +267,15 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
         return batch_size / self.base_batch_size
 
-    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanMetric) -> Tensor | None:
+    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss) -> Tensor:
         images, labels = batch
-        if len(labels) == 0:
-            return None
-        logits: Tensor = self(images)
-        loss.update(F.cross_entropy(logits, labels), weight=len(labels))
+        # a process without a sample counts none of them
+        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.net.num_classes)
+        loss.update(logits, labels)
         scores.update(logits, labels)
         return logits
 
-    def _log(self, split: str, scores: TopK, loss: MeanMetric | None = None) -> None:
+    def _log(self, split: str, scores: TopK, loss: MeanLoss | None = None) -> None:
         # The metrics gather all processes themselves: every process logs the same numbers.
         values = scores.compute()
         scores.reset()

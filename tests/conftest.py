@@ -3,8 +3,11 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.processes import finish, start, the_run
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
@@ -21,3 +24,12 @@ def _no_traces() -> Iterator[None]:
     os.environ.update(variables)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on one process that nothing has disturbed."""
+    place = tmp_path_factory.mktemp("whole")
+    code, output = finish(start(place))
+    assert code == 0, output
+    return the_run(place)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,25 +13,30 @@ from inception_lightning.module import InceptionClassifier
 
 
 class Fault(Callback):
-    """Does harm once, on one process."""
+    """Does harm once, on one process, and prints when."""
 
-    def __init__(self, what: str, step: int = 5, rank: int = 0) -> None:
+    def __init__(self, what: str, step: int = 5, rank: int = 0, number: str = "SIGTERM") -> None:
         self.what = what
         self.step = step
         self.rank = rank
+        self.number = signal.Signals[number]
 
     def is_due(self, trainer: pl.Trainer, *kinds: str) -> bool:
         mine = trainer.global_rank == self.rank and trainer.global_step >= self.step and self.what in kinds
         if mine:
             self.kind, self.what = self.what, "done"
+            print(f"fault at {time.time():.3f}", flush=True)
         return mine
+
+    def signal(self) -> None:
+        os.kill(os.getpid(), self.number)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, InceptionClassifier)
         if self.is_due(trainer, "step"):
-            os.kill(os.getpid(), signal.SIGTERM)
+            self.signal()
         if self.is_due(trainer, "kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.is_due(trainer, "error"):
@@ -50,13 +56,13 @@ class Fault(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         if not trainer.sanity_checking and batch_idx == 1 and self.is_due(trainer, "validation"):
-            os.kill(os.getpid(), signal.SIGTERM)
+            self.signal()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if self.is_due(trainer, "save"):
-            os.kill(os.getpid(), signal.SIGTERM)
+            self.signal()
 
 
 def _spoil(gradient: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Training in processes of its own, to be killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,11 +26,20 @@ SMALL = [
     "--data.num_workers=0",
 ]
 """24 steps in three epochs, with dropout, a schedule and an auxiliary head, on real digits."""
+AVERAGED = "--ema_decay=0.99"
+FAULT = ["--trust-config", "--trainer.callbacks+=tests.faults.Fault"]
+NO_FAULT = ["--trust-config", "--trainer.callbacks=[]"]
+TWO = ["--trainer.devices=2", "--trainer.strategy=ddp"]
+PARTS = (
+    *("state_dict", "current_model_state", "averaging_state", "optimizer_states", "lr_schedulers"),
+    *("loops", "continuation", "epoch", "global_step"),
+)
+"""Of a checkpoint, what does not name a place on the disk."""
 
 
 def start(place: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
-    """``fit`` in a new process, its runs in ``place``."""
-    return program("fit", *SMALL, f"--trainer.default_root_dir={place}", *args, **environment)
+    """``fit`` in a new process, with averaged weights, its runs in ``place``."""
+    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, **environment)
 
 
 def program(*args: str, **environment: str) -> subprocess.Popen[str]:
@@ -67,17 +77,39 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def rows(place: Path) -> int:
-    """Rows in the ``metrics.csv`` of the newest run in ``place``."""
+def rows(place: Path, since: float = 0.0) -> int:
+    """Rows in the ``metrics.csv`` of the newest run in ``place``; 0 before it is written, after ``since``."""
     files = sorted(place.glob("*/metrics.csv"))
-    return len(files[-1].read_text().splitlines()) - 1 if files else 0
+    written = bool(files) and files[-1].stat().st_mtime >= since
+    return len(files[-1].read_text().splitlines()) - 1 if written else 0
 
 
-def outcome(run: Path, checkpoint: Path | None = None) -> tuple[dict[str, Any], str]:
-    """The last checkpoint, without what differs from run to run, and ``metrics.csv``."""
-    path = checkpoint or run / "checkpoints" / "last.ckpt"
-    content = torch.load(path, weights_only=True)
-    return content, (run / "metrics.csv").read_text()
+def seconds_since_fault(output: str) -> float:
+    """What has passed since `tests.faults.Fault` did its harm, the end of all processes included."""
+    (moment,) = re.findall(r"fault at ([\d.]+)", output)
+    return time.time() - float(moment)
+
+
+def the_run(place: Path) -> Path:
+    """The only run in ``place``."""
+    (run,) = place.glob("2*")
+    return run
+
+
+def last_checkpoint(run: Path) -> dict[str, Any]:
+    """What ``last.ckpt`` holds."""
+    content: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return content
+
+
+def assert_same_run(one: Path, other: Path, other_checkpoints: Path | None = None) -> None:
+    """Two runs ended in the same state, bit by bit, and logged the same; so do their best checkpoints."""
+    assert (one / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+    for name in ("last.ckpt", "best.ckpt"):
+        expected = torch.load(one / "checkpoints" / name, weights_only=True)
+        found = torch.load((other_checkpoints or other / "checkpoints") / name, weights_only=True)
+        for part in PARTS:
+            assert_same(expected[part], found[part], f"{name}: {part}")
 
 
 def assert_same(one: Any, other: Any, path: str = "") -> None:
