@@ -1,6 +1,5 @@
 """A loss that is not a number ends the run at once, instead of training on nothing for days."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -9,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
+from inception_lightning.data.base import RandomViews
 from inception_lightning.data.loaders import TrainLoader
 from inception_lightning.errors import Stop
 
@@ -47,23 +47,25 @@ class FiniteGuard(Callback):
             self._stop(trainer, float(loss))
 
     def _stop(self, trainer: pl.Trainer, loss: float) -> None:
-        loader = trainer.train_dataloader
-        indices = loader.indices() if isinstance(loader, TrainLoader) else []
-        reports: list[tuple[float, list[int]]] = [(loss, indices)]
+        reports = [(loss, _listed(trainer.train_dataloader))]
         if trainer.world_size > 1:
-            reports = [(0.0, [])] * trainer.world_size
-            distributed.all_gather_object(reports, (loss, indices))
+            reports = reports * trainer.world_size
+            distributed.all_gather_object(reports, reports[trainer.global_rank])
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         culprits = [
-            f"the loss is {value} on process {rank}, of the training images {_listed(seen)}"
+            f"the loss is {value} on process {rank}, of the training images {seen}"
             for rank, (value, seen) in enumerate(reports)
             if not torch.tensor(value).isfinite()
         ]
-        what = "; ".join(culprits) or f"the gradients are not finite, the loss is {loss:g}, images {_listed(indices)}"
+        what = "; ".join(culprits) or f"the gradients are not finite, the loss is {loss:g}, images {reports[0][1]}"
         step = trainer.global_step
         raise Stop(f"step {step}, learning rate {rate:g}: {what}. Try a lower rate, or look at these images", 65)
 
 
-def _listed(indices: Sequence[int]) -> str:
+def _listed(loader: object) -> str:
+    """The images of the last batch, by their files where they have any."""
+    if not isinstance(loader, TrainLoader) or not isinstance(loader.dataset, RandomViews):
+        return "(of an unknown loader)"
+    indices = loader.indices()
     more = f" and {len(indices) - SHOWN} more" if len(indices) > SHOWN else ""
-    return ", ".join(str(index) for index in indices[:SHOWN]) + more
+    return ", ".join(loader.dataset.dataset.name(index) for index in indices[:SHOWN]) + more

@@ -40,6 +40,10 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def contents(self) -> Iterator[bytes]:
         """What tells two sets of images apart: all there is, or a summary of it."""
 
+    def name(self, index: int) -> str:
+        """What a person finds the image by: its file, or else its index."""
+        return str(index)
+
     labels: Tensor
     """The class index of every image (N,)."""
 

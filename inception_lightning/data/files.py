@@ -49,6 +49,10 @@ class ImageFiles(ImageDataset):
         """The file at ``index``."""
         return self.files[index]
 
+    def name(self, index: int) -> str:
+        """The file."""
+        return str(self.file(index))
+
     def contents(self) -> Iterator[bytes]:
         """Name and size of every file, which tell two sets of files apart."""
         root = os.fsencode(self.files.root)
