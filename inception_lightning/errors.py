@@ -19,3 +19,18 @@ class Stop(Exception):  # not always an error
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+LOST = ("Connection closed by peer", "Connection reset by peer", "ncclRemoteError", "network error", "Broken pipe")
+"""What gloo and NCCL say where another process is gone."""
+
+
+def peer_died(error: Exception) -> Stop | None:
+    """What to say where ``error`` means that another process of the training is dead; None for any other error."""
+    if not any(sign in str(error) for sign in LOST):
+        return None
+    return Stop(
+        "another process of this training has died: its own message stands above; "
+        "without one it was killed, the usual cause is too little memory",
+        1,
+    )

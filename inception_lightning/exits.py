@@ -14,10 +14,13 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from inception_lightning.callbacks.run_folder import discard_if_empty
 from inception_lightning.data.loaders import worker_died
-from inception_lightning.errors import InputError, Stop
+from inception_lightning.errors import InputError, Stop, peer_died
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
+
+PARENT = os.getppid()
+"""The first process, where Lightning has started this one; asked now, because it may end before this one."""
 
 HARMLESS_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 under torch 2.15
@@ -40,7 +43,8 @@ def exit_code(command: Callable[[], object]) -> int:
     except Stop as stop:
         return _stopped(stop)
     except RuntimeError as error:
-        stop_of = worker_died(error)  # torch's signal handler raises it wherever the program is
+        # torch's signal handler raises the first wherever the program is
+        stop_of = worker_died(error) or peer_died(error)
         if stop_of is None:
             raise
         return _stopped(stop_of)
@@ -64,6 +68,7 @@ def say_what_matters() -> None:
     logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)  # who died
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
@@ -73,8 +78,8 @@ def _stopped(stop: Stop) -> int:
         print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
         wandb.finish(exit_code=stop.code)
     elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
-        parent, patience = os.getppid(), time.monotonic() + PATIENCE
-        while os.getppid() == parent and time.monotonic() < patience:
+        patience = time.monotonic() + PATIENCE
+        while os.getppid() == PARENT and time.monotonic() < patience:
             time.sleep(0.1)  # Lightning would kill the first process if this one ended before it
     return stop.code
 
