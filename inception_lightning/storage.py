@@ -4,6 +4,7 @@ A file is written beside its place, flushed to the disk and renamed. The folder'
 says step and sha256 of every good file, and is written first: a file is good when its sha256 stands there.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -41,29 +42,39 @@ class Entry:
 class CheckpointFiles(CheckpointIO):
     """Writes and reads the Trainer's checkpoints.
 
-    A save that fails for want of space is a warning; it is made up for at the next occasion.
+    A save that fails for want of space is a warning; it waits in memory and is made up for at the next occasion.
 
     Attributes:
         failures: How many saves in a row have failed. After three the run must end.
+        waiting: What could not be written: its place, its content and its step.
     """
 
     def __init__(self) -> None:
         self.failures = 0
+        self.waiting: dict[Path, tuple[memoryview, int]] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any = None) -> None:
         """Write ``checkpoint``, or warn with figures."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
+        self.waiting[Path(path)] = content.getbuffer(), int(checkpoint["global_step"])
+        errors = {place: self._write(place) for place in list(self.waiting)}
+        self.failures = self.failures + 1 if any(errors.values()) else 0
+        for place, error in errors.items():
+            if error:
+                log.warning(
+                    "saving %s failed (%s): it needs %.1f MB and %s; attempt %d of %d, training goes on",
+                    *(place, error.strerror or error, len(self.waiting[place][0]) / 1e6, _free(place.parent)),
+                    *(self.failures, ATTEMPTS),
+                )
+
+    def _write(self, path: Path) -> OSError | None:
         try:
-            write_checkpoint(Path(path), content.getbuffer(), int(checkpoint["global_step"]))
-            self.failures = 0
+            write_checkpoint(path, *self.waiting[path])
         except OSError as error:
-            self.failures += 1
-            log.warning(
-                "saving %s failed (%s): it needs %.1f MB and %s; attempt %d of %d, training goes on",
-                *(path, error.strerror or error, content.getbuffer().nbytes / 1e6, _free(Path(path).parent)),
-                *(self.failures, ATTEMPTS),
-            )
+            return error
+        del self.waiting[path]
+        return None
 
     def load_checkpoint(
         self, path: Path | str, map_location: Any = "cpu", weights_only: bool | None = None
@@ -75,7 +86,8 @@ class CheckpointFiles(CheckpointIO):
         return content
 
     def remove_checkpoint(self, path: Path | str) -> None:
-        """Remove a file."""
+        """Remove a file, written or not."""
+        self.waiting.pop(Path(path), None)
         Path(path).unlink(missing_ok=True)
 
 
@@ -124,13 +136,17 @@ def newest_good(folder: Path) -> Path:
     known = {entry.sha256: entry for entry in read_manifest(folder)}
     good: list[tuple[int, bool, Path]] = []
     for path in sorted(folder.glob("*.ckpt")):
-        entry = known.get(_digest(path))
+        try:
+            entry = known.get(_digest(path))
+        except FileNotFoundError:  # another process of the training has just set it aside
+            continue
         if entry is not None:
             good.append((entry.step, path.name == LAST, path))
         elif known:
             aside = path.with_suffix(".damaged")
             log.warning("%s is damaged: its content is not what was written; set aside as %s", path, aside.name)
-            os.replace(path, aside)
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, aside)
         else:
             good.append((0, path.name == LAST, path))  # without a manifest nothing is known: reading it will tell
     if not good:

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.processes import finish, start, the_run
+
+MEMORY = Path("/dev/shm")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
@@ -33,3 +37,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, output = finish(start(place))
     assert code == 0, output
     return the_run(place)
+
+
+@pytest.fixture
+def other_file_system() -> Iterator[Path]:
+    """A folder that is not on the file system of temporary files."""
+    if not os.access(MEMORY, os.W_OK) or MEMORY.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("needs a second file system")
+    folder = Path(tempfile.mkdtemp(prefix="inception-", dir=MEMORY))
+    yield folder
+    shutil.rmtree(folder)

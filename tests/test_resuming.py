@@ -1,12 +1,8 @@
 """Runs that are killed and go on are the run that was not."""
 
 import csv
-import os
 import random
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +15,6 @@ from inception_lightning.storage import newest_good
 from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
 
 INTERVAL = 3
-MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def other_file_system() -> Iterator[Path]:
-    """A folder that is not on the file system of temporary files."""
-    if not os.access(MEMORY, os.W_OK) or MEMORY.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
-        pytest.skip("needs a second file system")
-    folder = Path(tempfile.mkdtemp(prefix="inception-", dir=MEMORY))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def steps_done(run: Path) -> int:

@@ -68,6 +68,7 @@ class Continuation(Callback):
         if loader.batches % self.trainer.accumulate_grad_batches:
             return  # gradients are not saved
         by_step = self.every_n_steps is not None and step - self.saved_step >= self.every_n_steps
+        by_step = by_step and not self._failures()  # a full disk is given time
         self._save_or_stop(by_step or time.monotonic() >= self.due_at or loader.batches == 0)
 
     def on_validation_batch_start(

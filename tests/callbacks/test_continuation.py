@@ -1,0 +1,63 @@
+"""Where the disk is full, training goes on as long as it can be hoped that somebody frees it."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from inception_lightning.storage import newest_good
+from tests.processes import assert_same_run, finish, start, the_run
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can make a small file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def filled(disk: Path, free: int) -> Path:
+    """A file that leaves ``free`` bytes of the disk."""
+    file = disk / "filler"
+    file.write_bytes(bytes(16 * MEGABYTE - free))
+    return file
+
+
+def test_the_disk_is_full_and_then_freed(whole: Path, small_disk: Path, tmp_path: Path) -> None:
+    filler = filled(small_disk, MEGABYTE // 2)
+    process = start(tmp_path, "--last.every_n_steps=2", f"--checkpoint.dirpath={small_disk}")
+    assert process.stdout is not None
+    first = next(line for line in process.stdout if "attempt" in line)
+    filler.unlink()
+    code, output = finish(process)
+    assert code == 0, output
+    figures = (
+        r"saving \S+/last.ckpt failed \(No space left on device\): it needs [2-9]\.\d MB and 0\.\d MB are free in "
+    )
+    assert re.match(figures, first)
+    assert first.endswith("attempt 1 of 3, training goes on\n")
+    assert_same_run(whole, the_run(tmp_path), small_disk / the_run(tmp_path).name)
+
+
+def test_the_disk_stays_full(small_disk: Path, tmp_path: Path) -> None:
+    filled(small_disk, 3 * MEGABYTE)  # one checkpoint
+    code, output = finish(start(tmp_path, "--last.every_n_steps=2", f"--checkpoint.dirpath={small_disk}"))
+    assert code == 74, output
+    attempts = re.findall(r"attempt (\d) of 3", output)
+    assert sorted(set(attempts)) == ["1", "2", "3"]
+    assert "error: the last 3 checkpoints could not be saved in " in output
+    assert "Traceback" not in output
+    good = newest_good(small_disk / the_run(tmp_path).name)
+    assert torch.load(good, weights_only=True)["global_step"] == 2
+    assert not list(small_disk.glob("*/.*"))  # nothing half-written
