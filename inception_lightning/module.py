@@ -180,7 +180,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             for buffer in self.buffers():
                 distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
         return self._evaluate(batch, self.val_scores, self.val_loss)
 
