@@ -6,6 +6,8 @@ Several at a time, each in a process, shown in a live table or, where there is n
 import argparse
 import contextlib
 import csv
+import ctypes
+import functools
 import os
 import shlex
 import signal
@@ -26,6 +28,8 @@ from inception_lightning.sweep_file import FINAL, Run, label, plan, read
 POLL_SECONDS = 0.5
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOP_SECONDS = 30.0  # for a run that is told to stop
+PATIENCE = 30.0  # for a run whose sweep was killed, and which is still stopping
+DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def main(argv: list[str]) -> int:
@@ -80,6 +84,10 @@ class Progress:
         if lock is None:
             self.state = "busy"
             return
+        if self.run.done:  # by the other process, meanwhile
+            os.close(lock)
+            self.state = "kept"
+            return
         try:
             with (self.run.folder / "output.log").open("wb") as output:
                 self.process = subprocess.Popen(
@@ -90,6 +98,7 @@ class Progress:
                     env=environment,
                     pass_fds=[lock],  # so the lock lives as long as the run, even when the sweep is killed
                     start_new_session=True,  # Ctrl-C comes to the sweep, which tells its runs
+                    preexec_fn=functools.partial(_stop_with, os.getpid()) if sys.platform == "linux" else None,
                 )
         finally:
             os.close(lock)
@@ -163,20 +172,32 @@ def _run_all(
     free = list(range(jobs))
     waiting = [state for state in states if state.state == "waiting"]
     running: list[Progress] = []
+    patience = time.monotonic() + PATIENCE
     while (waiting or running) and not signals:
+        busy: list[Progress] = []
         while free and waiting:
             state = waiting.pop(0)
             state.launch(free[0], _environment(free[0], jobs, devices))
-            if state.process is not None:
+            if state.state == "running":
                 running.append(state)
                 free.pop(0)
+            elif state.state == "busy" and time.monotonic() < patience:
+                busy.append(state)
+        waiting += busy
         for state in [state for state in running if state.poll()]:
             running.remove(state)
             free.append(state.slot)
             show(state)
         show(None)
-        if running:
+        if running or waiting:
             time.sleep(POLL_SECONDS)
+
+
+def _stop_with(parent: int) -> None:
+    # a sweep that is killed outright tells its runs nothing: the kernel does
+    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed just now
+        os._exit(128 + signal.SIGTERM)
 
 
 def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:

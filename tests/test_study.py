@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
@@ -53,7 +53,8 @@ def test_a_failure_is_told_and_run_again_but_a_divergence_is_a_result(tmp_path: 
     assert len(list(place.glob("*/done.json"))) == kept
 
 
-def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
     file, place = write(tmp_path, {"sleep": {"values": [0.0, 20.0]}}), tmp_path / "runs"
     command = [sys.executable, "-m", "inception_lightning", "sweep", str(file), f"--place={place}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -62,8 +63,8 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
         pass
     while len(list(place.glob("*/output.log"))) < 2:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    process.send_signal(number)
+    assert process.wait(20) == code
     assert len(list(place.glob("*/done.json"))) == 1
     waiting = next(path.parent for path in place.glob("*/lock") if not (path.parent / "done.json").exists())
     (tmp_path / "script.py").write_text(SCRIPT.replace("time.sleep", "float"))
@@ -72,7 +73,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert ran(place) == ["x", "x"]
 
 
-def test_a_run_that_another_process_has_begun_is_left_to_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_another_process_has_begun_is_left_to_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inception_lightning.study.PATIENCE", 1.0)
     file, place = write(tmp_path, {"a": {"value": 1}}), tmp_path / "runs"
     (run,) = plan(read(file), place)
     lock = run.lock()
@@ -131,6 +135,32 @@ def test_what_needs_a_server_or_makes_no_sense_is_refused(tmp_path: Path, conten
     with pytest.raises(InputError, match=message):
         read(tmp_path / "sweep.yaml")
     assert main(["sweep", str(tmp_path / "sweep.yaml")]) == 2
+
+
+@pytest.mark.slow
+def test_an_agents_call_trains_the_same_run(tmp_path: Path) -> None:
+    sweep = yaml.safe_load(Path("experiments/residual_scale/short.yaml").read_text())
+    choice: dict[str, object] = {
+        "model.net.init_args.width": 0.05,
+        "model.net.init_args.residual_scales": "[0.17, 0.1, 0.2]",
+        "seed_everything": 1,
+        "trainer.max_epochs": 1,
+        "trainer.limit_train_batches": 4,
+        "trainer.accelerator": "cpu",
+    }
+    sweep["parameters"] = {name: {"value": value} for name, value in choice.items()}
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump(sweep))
+    assert main(["sweep", str(file), f"--place={tmp_path / 'local'}"]) == 0
+    words = create_sweep_command_args({"args": {name: {"value": value} for name, value in choice.items()}})["args"]
+    command = [
+        word for part in create_sweep_command(sweep["command"]) for word in (words if part == "${args}" else [part])
+    ]
+    command = [sys.executable if word == "${interpreter}" else word for word in command if word != "${env}"]
+    agents = tmp_path / "agent"
+    subprocess.run([*command, f"--trainer.default_root_dir={agents}"], check=True, timeout=120)
+    (local,), (agent,) = tmp_path.glob("local/*/*/metrics.csv"), agents.glob("*/metrics.csv")
+    assert local.read_text() == agent.read_text()
 
 
 @pytest.mark.parametrize(("name", "count"), [("sweep", 54), ("short", 18)])
