@@ -1,15 +1,15 @@
 """Figures of a table of runs: what they are compared by is a knob, what else varies makes panels."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from inception_lightning.results import metrics, short, varied
+from inception_lightning.results import short, text, varied
 
 COLORS = (
     "#0072B2",
@@ -22,78 +22,100 @@ COLORS = (
 )  # Okabe and Ito: colour-blind safe
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":")
+FEW = 8  # points of a line that are marked
+RATIO = "residual/ratio/"
 
 
-def draw_accuracy(runs: pd.DataFrame, knob: str) -> Figure:
-    """Best validation accuracy against a knob: every run, mean and standard deviation, dead runs crossed."""
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure:
+    """A share against a knob, in %: every run, mean and standard deviation, dead runs crossed.
+
+    Args:
+        runs: A `results.table`.
+        knob: What varies along the horizontal axis.
+        score: A column of shares, 0..1.
+        label: What the vertical axis says.
+    """
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     axis = figure.subplots()
     values = ordered(runs[knob])
     panels = list(_panels(runs, knob))
     for index, (title, group) in enumerate(panels):
         style: dict[str, Any] = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
-        shift = 0.12 * (index - (len(panels) - 1) / 2)
-        places = group[knob].astype(str).map(values.index) + shift
-        axis.plot(places, 100 * group["best"], linestyle="", alpha=0.35, markersize=5, **style)
+        shift = 0.6 / len(panels) * (index - (len(panels) - 1) / 2)
+        places = text(group[knob]).map(values.index) + shift
+        axis.plot(places, 100 * group[score], linestyle="", alpha=0.35, markersize=5, **style)
         dead = group["died"]
-        axis.plot(places[dead], 100 * group["best"][dead], linestyle="", marker="x", color="black", markersize=10)
-        by_value = group.groupby(group[knob].astype(str))["best"].agg(["mean", "std"])
+        axis.plot(places[dead], 100 * group[score][dead], linestyle="", marker="x", color="black", markersize=8)
+        by_value = group.groupby(text(group[knob]))[score].agg(["mean", "std"])
         at = [values.index(value) + shift for value in by_value.index]
         spread = 100 * by_value["std"].fillna(0)
         axis.errorbar(at, 100 * by_value["mean"], spread, linestyle="", capsize=5, markersize=8, label=title, **style)
     if runs["died"].any():
-        axis.plot([], [], "kx", markersize=10, label="died")
-    axis.set(xlabel=_name(knob), ylabel="best validation top-1 (%)", xticks=range(len(values)), xticklabels=values)
-    axis.set_title(f"Accuracy by {_name(knob)}: runs, mean ± standard deviation", fontsize=11)
-    axis.legend(fontsize=9)
+        axis.plot([], [], "kx", markersize=8, label="this run died")
+    axis.set(xlabel=_name(knob), ylabel=label, xticks=range(len(values)), xticklabels=values)
+    axis.set_title("one point per run; mean ± standard deviation over the seeds", fontsize=10)
+    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
     axis.grid(alpha=0.3)
     return figure
 
 
-def draw_curves(runs: pd.DataFrame, knob: str, metric: str, label: str) -> Figure:
-    """A metric over steps: a panel per setting of the other knobs, a line per value of this one.
+def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str, label: str) -> Figure:
+    """A share over steps, in %: a panel per setting of the other knobs, a line per value of this one.
+
+    ``steps`` is the `results.history` of the runs.
 
     Lines are means over the seeds, bands go from the smallest to the greatest.
     """
     panels = list(_panels(runs, knob))
-    figure = Figure(figsize=(4.2 * len(panels) + 1.5, 4), layout="constrained")
-    axes: list[Axes] = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns + 1.8, 3.6 * rows + 0.3), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flatten())
     values = ordered(runs[knob])
-    for axis, (title, group) in zip(axes, panels, strict=True):
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (title, group) in zip(axes, panels, strict=False):
         for index, value in enumerate(values):
-            series = _series(group[group[knob].astype(str) == value], metric)
+            series = 100 * _series(group[text(group[knob]) == value], steps, metric)
             if series.empty:
                 continue
             color = COLORS[index % len(COLORS)]
-            axis.plot(series.index, series.mean(axis=1), LINES[index % 4], color=color, label=value)
-            axis.fill_between(series.index, series.min(axis=1), series.max(axis=1), color=color, alpha=0.12, lw=0)
-        axis.set(xlabel="step", title=title, ylim=(-0.02, 1.02))
+            marker = MARKERS[index % len(MARKERS)] if len(series) <= FEW else None  # one point alone is no line
+            line = LINES[index % len(LINES)]
+            axis.plot(series.index, series.mean(axis=1), line, marker=marker, markersize=5, color=color, label=value)
+            axis.fill_between(series.index, series.min(axis=1), series.max(axis=1), color=color, alpha=0.15, lw=0)
+        axis.set(xlabel="step", title=title, ylim=(-2, 102))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel(label)
-    axes[-1].legend(title=_name(knob), fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    for axis in axes[::columns]:
+        axis.set_ylabel(label)
+    handles = {text: line for axis in axes for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
+    shown = [value for value in values if value in handles]
+    figure.legend([handles[value] for value in shown], shown, title=_name(knob), fontsize=9, loc="outside right center")
     return figure
 
 
-def draw_ratios(runs: pd.DataFrame, knob: str) -> Figure:
+def draw_ratios(runs: pd.DataFrame, steps: pd.DataFrame, knob: str) -> Figure:
     """Norm of the scaled residual over that of the shortcut, per block over steps, on a logarithmic scale."""
     panels = list(_panels(runs, knob))
     values = ordered(runs[knob])
-    size = (2.6 * len(values) + 2, 2.9 * len(panels) + 0.4)
+    blocks = sum(name.startswith(RATIO) for name in runs)
+    size = (2.6 * len(values) + 2, (max(2.2, 0.16 * blocks) + 0.9) * len(panels))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(panels), len(values), squeeze=False)
     shown = None
     for row, (title, group) in zip(axes, panels, strict=True):
         for axis, value in zip(row, values, strict=True):
-            runs_here = group[group[knob].astype(str) == value]
-            blocks, steps, grid = _ratios(runs_here)
+            runs_here = group[text(group[knob]) == value]
+            names, at, grid = _ratios(runs_here, steps)
             axis.set_title(f"{_name(knob)} {value}\n{title}", fontsize=9)
             axis.set_xlabel("step", fontsize=9)
             if not grid.size:
                 axis.set_axis_off()
                 continue
             log = np.log10(np.maximum(grid, 1e-4))
-            shown = axis.pcolormesh(steps, range(len(blocks)), log, cmap="cividis", vmin=-2, vmax=1, shading="nearest")
-            axis.set_yticks(range(len(blocks)), blocks if axis is row[0] else [""] * len(blocks), fontsize=8)
+            shown = axis.pcolormesh(at, range(len(names)), log, cmap="cividis", vmin=-2, vmax=1, shading="nearest")
+            axis.set_yticks(range(len(names)), names if axis is row[0] else [""] * len(names), fontsize=8)
             axis.invert_yaxis()
     if shown is not None:
         bar = figure.colorbar(shown, ax=axes, ticks=[-2, -1, 0, 1], extend="both")
@@ -111,7 +133,7 @@ def ordered(column: "pd.Series[Any]") -> list[str]:
         except ValueError:
             return True, 0.0, value
 
-    return sorted(set(column.astype(str)), key=key)
+    return sorted(set(text(column)), key=key)
 
 
 def _panels(runs: pd.DataFrame, knob: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -120,27 +142,27 @@ def _panels(runs: pd.DataFrame, knob: str) -> Iterator[tuple[str, pd.DataFrame]]
     if not others:
         yield "all runs", runs
         return
-    for setting, group in runs.groupby([runs[name].astype(str) for name in others], sort=True):
+    for setting, group in runs.groupby([text(runs[name]) for name in others], sort=True):
         yield ", ".join(f"{_name(name)} {value}" for name, value in zip(others, setting, strict=True)), group
 
 
-def _series(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _series(runs: pd.DataFrame, steps: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A metric over steps, a column per run."""
-    columns = {}
-    for folder in runs["folder"]:
-        log = metrics(Path(folder))
-        if metric in log:
-            columns[folder] = log.dropna(subset=[metric]).groupby("step")[metric].last()
-    return pd.DataFrame(columns)
+    if metric not in steps:
+        return pd.DataFrame()
+    rows = steps[steps["folder"].isin(runs["folder"])].dropna(subset=[metric])
+    return rows.pivot_table(index="step", columns="folder", values=metric, aggfunc="last")
 
 
-def _ratios(runs: pd.DataFrame) -> tuple[list[str], "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:
+def _ratios(
+    runs: pd.DataFrame, steps: pd.DataFrame
+) -> tuple[list[str], "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:
     """Blocks in order, steps, and the mean ratio over the runs (blocks, steps)."""
-    prefix = "residual/ratio/"
-    names = [name for name in runs if name.startswith(prefix) and runs[name].notna().any()]
-    series = [_series(runs, name).mean(axis=1) for name in names]
-    joined = pd.DataFrame(series)  # (blocks, steps)
-    return [name.removeprefix(prefix) for name in names], joined.columns.to_numpy(), joined.to_numpy()
+    names = [name for name in steps if name.startswith(RATIO)]
+    series = {name: _series(runs, steps, name) for name in names}
+    found = {name: one.mean(axis=1) for name, one in series.items() if len(one)}
+    joined = pd.DataFrame(found).T  # (blocks, steps)
+    return [name.removeprefix(RATIO) for name in found], joined.columns.to_numpy(), joined.to_numpy()
 
 
 def _name(knob: str) -> str:

@@ -11,10 +11,17 @@ import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package o
 from matplotlib.figure import Figure
 
 from inception_lightning.errors import InputError
-from inception_lightning.figures import draw_accuracy, draw_curves, draw_ratios
-from inception_lightning.results import DEAD_SHARE, short, summary, table, varied
+from inception_lightning.figures import draw_curves, draw_ratios, draw_scores, ordered
+from inception_lightning.results import DEAD_SHARE, history, short, summary, table, varied
 
 KNOB = "model.net.init_args.residual_scales"
+CAPTIONS = {
+    "accuracy": "Best validation accuracy of every run.",
+    "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "dead_last": "Channels before the average pooling that are zero for a whole batch, at each run's last sample.",
+    "dead": "The same over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "ratios": "Norm of the scaled residual over the norm of what it is added to, per block, mean over the seeds.",
+}
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +40,8 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         runs = table(arguments.runs)
-        drawn = figures(runs, arguments.knob)
+        steps = history(runs)
+        drawn = figures(runs, steps, arguments.knob)
     except InputError as error:
         print(f"lightning report: {error}", file=sys.stderr)
         return 2
@@ -42,14 +50,15 @@ def main(argv: list[str]) -> int:
         for kind in ("png", "svg"):
             figure.savefig(arguments.out / f"{name}.{kind}", dpi=150)
     (arguments.out / "table.md").write_text(f"{markdown(runs)}\n")
-    (arguments.out / "report.html").write_text(page(runs, drawn))
-    runs.to_csv(arguments.out / "runs.csv", index=False)
+    (arguments.out / "report.html").write_text(page(runs, drawn, arguments.knob))
+    runs.to_csv(arguments.out / "runs.csv", index=False, float_format="%.6g")
+    steps.to_csv(arguments.out / "steps.csv", index=False, float_format="%.4g")
     print(f"{markdown(runs)}\n\n{len(runs)} runs in {arguments.out / 'report.html'}")
     return 0
 
 
-def figures(runs: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
-    """The report's figures of a `results.table`, by name.
+def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
+    """The report's figures of a `results.table` and its `results.history`, by name.
 
     Raises:
         InputError: No run has the knob, or none was validated.
@@ -59,12 +68,13 @@ def figures(runs: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
     if runs["best"].isna().all():
         raise InputError("no run has a validation accuracy yet")
     drawn = {
-        "accuracy": draw_accuracy(runs, knob),
-        "curves": draw_curves(runs, knob, "val/top1", "validation top-1 (share of images)"),
+        "accuracy": draw_scores(runs, knob, "best", "best validation top-1 (%)"),
+        "curves": draw_curves(runs, steps, knob, "val/top1", "validation top-1 (%)"),
     }
     if "before_pool/dead" in runs:
-        drawn["dead"] = draw_curves(runs, knob, "before_pool/dead", "dead channels before the pool (share)")
-        drawn["ratios"] = draw_ratios(runs, knob)
+        drawn["dead_last"] = draw_scores(runs, knob, "before_pool/dead", "dead channels before the pool (%)")
+        drawn["dead"] = draw_curves(runs, steps, knob, "before_pool/dead", "dead channels before the pool (%)")
+        drawn["ratios"] = draw_ratios(runs, steps, knob)
     return drawn
 
 
@@ -72,6 +82,8 @@ def markdown(runs: pd.DataFrame) -> str:
     """The runs by their varied knobs, as a table in Markdown."""
     rows = summary(runs)
     keys = [name for name in rows if "." in name]
+    for key in keys:  # the first knob turns fastest, numbers in their order
+        rows = rows.sort_values(key, key=lambda column: column.map(ordered(column).index), kind="stable")
     headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
     lines = [headings, ["---"] * len(headings)]
     for _, row in rows.iterrows():
@@ -89,10 +101,12 @@ def markdown(runs: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def page(runs: pd.DataFrame, drawn: dict[str, Figure]) -> str:
+def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
     """One HTML page with the figures in it."""
+    seeds = html.escape(", ".join(ordered(runs["seed"])))
     pictures = "\n".join(
-        f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}"></figure>'
+        f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}">'
+        f"<figcaption>{CAPTIONS[name]}</figcaption></figure>"
         for name, figure in drawn.items()
     )
     unfinished = int((~runs["finished"]).sum())
@@ -102,16 +116,18 @@ def page(runs: pd.DataFrame, drawn: dict[str, Figure]) -> str:
     header, body = rows[0], rows[2:]
     cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in body)
     return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Residual scale</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{len(runs)} runs by {short(knob)}</title>
 <style>
 body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-img {{ max-width: 100% }} figure {{ margin: 2rem 0 }}
+img {{ max-width: 100% }} figure {{ margin: 2.5rem 0 }} figcaption {{ color: #555; font-size: .9rem }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto }}
 td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }}
 </style>
-<h1>{len(runs)} runs</h1>{note}
-<p>Mean ± standard deviation over the runs of a setting, which differ in their seed. A run has died when at least
-{DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is not
-finite. Steps to 90 %: the first validation with 90 % of the run's best accuracy.</p>
+<h1>{len(runs)} runs by {html.escape(short(knob).replace("_", " "))}</h1>{note}
+<p>Mean ± standard deviation over the runs of a setting, which differ in their seed ({seeds}). A run has died when at
+least {DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is
+not finite. Steps to 90 %: the first validation with 90 % of the run's best accuracy.</p>
 <table><tr>{"".join(f"<th>{html.escape(name)}</th>" for name in header)}</tr>{cells}</table>
 {pictures}
 <details><summary>Runs</summary><ul>{folders}</ul></details>

@@ -40,6 +40,11 @@ def metrics(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "metrics.csv")
 
 
+def history(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the figures of a `table` show over steps: validation accuracy and telemetry, with each run's folder."""
+    return pd.concat([_sampled(folder) for folder in runs["folder"]], ignore_index=True)
+
+
 def table(places: Iterable[Path]) -> pd.DataFrame:
     """A row per run: every knob of its configuration by dotted name, then what `scores` says of it."""
     rows = [knobs(folder) | scores(folder) for folder in run_folders(places)]
@@ -93,13 +98,18 @@ def varied(runs: pd.DataFrame) -> list[str]:
     names = [
         name for name in runs if name.startswith(("model.", "data.", "trainer.")) and not name.startswith(NOT_KNOBS)
     ]
-    return [name for name in names if runs[name].astype(str).nunique() > 1]
+    return [name for name in names if text(runs[name]).nunique() > 1]
+
+
+def text(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A knob's values as text; ``none`` where a run has not set it."""
+    return column.map(lambda value: "none" if pd.isna(value) else str(value))
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """A row per setting of the varied knobs: mean and standard deviation over its runs, and how many died."""
     groups = varied(runs) or ["model.net.class_path"]
-    keyed = runs.assign(**{name: runs[name].astype(str) for name in groups})
+    keyed = runs.assign(**{name: text(runs[name]) for name in groups})
     for name in ("before_pool/dead", "grad_norm/inception_a"):
         if name not in keyed:
             keyed[name] = float("nan")
@@ -118,6 +128,12 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 def short(knob: str) -> str:
     """A knob's own name: ``width`` of ``model.net.init_args.width``."""
     return knob.rpartition(".")[2]
+
+
+def _sampled(folder: str) -> pd.DataFrame:
+    log = metrics(Path(folder))
+    shown = [name for name in log if name == SCORE or name.startswith(("before_pool/", "residual/ratio/"))]
+    return log[["step", *shown]].dropna(subset=shown, how="all").assign(folder=folder)
 
 
 def _identity(folder: Path) -> Path:
