@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import yaml
 
 from inception_lightning.__main__ import main
 from inception_lightning.figures import ordered
-from inception_lightning.results import run_folders, summary, table, varied
+from inception_lightning.report import figures
+from inception_lightning.results import history, run_folders, summary, table, varied
 
 KNOB = "model.net.init_args.residual_scales"
 
@@ -58,6 +60,17 @@ def test_a_row_tells_what_became_of_a_run(runs: Path) -> None:
     assert np.allclose(means["best_std"], 0)
 
 
+def test_a_knob_that_some_runs_have_not_set_varies_too(tmp_path: Path) -> None:
+    write(tmp_path / "unclipped", 0.1, 1.0, 0, dead=0.0)
+    write(tmp_path / "clipped", 0.1, 1.0, 0, dead=0.0)
+    page = yaml.safe_load((tmp_path / "clipped" / "config.yaml").read_text())
+    page["trainer"]["gradient_clip_val"] = 2.0
+    (tmp_path / "clipped" / "config.yaml").write_text(yaml.safe_dump(page))
+    rows = table([tmp_path])
+    assert varied(rows) == ["trainer.gradient_clip_val"]
+    assert sorted(summary(rows)["trainer.gradient_clip_val"]) == ["2.0", "none"]
+
+
 @pytest.mark.parametrize("loss", ["nan", "inf"])
 def test_a_loss_that_is_not_finite_is_a_death(tmp_path: Path, loss: str) -> None:
     write(tmp_path / "run", 0.1, 1.0, 0, dead=0.0, loss=loss)
@@ -79,10 +92,33 @@ def test_the_report_is_one_page_that_needs_no_other_file(
     assert main(["report", str(runs), f"--out={out}"]) == 0
     assert "| 1.0 | 0.25 | 2 | 80.0 ± 0.0 | 75.0 | 19 | 95.0 ± 0.0 | 2 of 2 |" in capsys.readouterr().out
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     assert 'src="data' in page
     assert "http" not in page
-    assert {path.name for path in out.glob("*.svg")} == {"accuracy.svg", "curves.svg", "dead.svg", "ratios.svg"}
+    assert {path.name for path in out.glob("*.svg")} == {
+        "accuracy.svg",
+        "curves.svg",
+        "dead.svg",
+        "dead_last.svg",
+        "ratios.svg",
+    }
+
+
+def test_the_figures_are_drawn_from_the_tables_alone(runs: Path, tmp_path: Path) -> None:
+    rows = table([runs])
+    history(rows).to_csv(tmp_path / "steps.csv", index=False)
+    rows.to_csv(tmp_path / "runs.csv", index=False)
+    shutil.rmtree(runs)
+    drawn = figures(pd.read_csv(tmp_path / "runs.csv"), pd.read_csv(tmp_path / "steps.csv"))
+    panels = [axis for axis in drawn["dead"].axes if axis.get_lines()]
+    assert [axis.get_title() for axis in panels] == ["width 0.25", "width 1.0"]
+    lines = {str(line.get_label()): np.asarray(line.get_xydata()).tolist() for line in panels[0].get_lines()}
+    assert lines["1.0"] == [[0, 0], [10, pytest.approx(95)]]
+    assert lines["0.1"] == [[0, 0], [10, 0]]
+    (ratios,) = drawn["ratios"].axes[0].collections
+    assert np.asarray(ratios.get_array()).ravel().tolist() == pytest.approx([0, -1])  # logarithms of 1 and 0.1
+    dead = [line for line in drawn["dead_last"].axes[0].get_lines() if line.get_marker() == "x"]
+    assert sum([len(np.asarray(line.get_xdata())) for line in dead]) == 4
 
 
 def test_nothing_to_report_is_said(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,3 +137,21 @@ def test_knobs_are_ordered_as_numbers() -> None:
         "[0.1, 0.2]",
         "learned",
     ]
+
+
+def test_the_numbers_of_the_study_are_those_of_its_tables() -> None:
+    study = Path("experiments/residual_scale")
+    rows = pd.read_csv(study / "results" / "runs.csv")
+    claim = summary(rows[rows["folder"].str.startswith("runs/residual_claim/")])
+    written = (study / "README.md").read_text()
+    width = "model.net.init_args.width"
+    for scale in ("0.1", "[0.17, 0.1, 0.2]", "0.3", "1.0"):
+        cells = [scale.strip("[]")]
+        for _, row in claim[claim[KNOB] == scale].sort_values(width).iterrows():
+            cells += [f"{100 * row['dead_mean']:.1f} ± {100 * row['dead_std']:.1f}", f"{row['died']} of {row['runs']}"]
+        assert f"| {' | '.join(cells)} |" in written
+    others = summary(rows[~rows["folder"].str.startswith("runs/residual_claim/")])
+    assert len(others) == 5
+    for _, row in others.iterrows():
+        dead, best = (f"{100 * row[f'{name}_mean']:.1f} ± {100 * row[f'{name}_std']:.1f}" for name in ("dead", "best"))
+        assert f"| {dead} | {row['died']} of {row['runs']} | {best} |" in written
