@@ -1,5 +1,6 @@
 """Figures of a table of runs: what they are compared by is a knob, what else varies makes panels."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ COLORS = (
 )  # Okabe and Ito: colour-blind safe
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":")
+TITLE = 38  # letters of a title's line
 FEW = 8  # points of a line that are marked
 RATIO = "residual/ratio/"
 
@@ -35,10 +37,10 @@ def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure
         score: A column of shares, 0..1.
         label: What the vertical axis says.
     """
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    axis = figure.subplots()
     values = ordered(runs[knob])
     panels = list(_panels(runs, knob))
+    figure = Figure(figsize=(9, 4.2 + 0.2 * max(0, len(panels) - 4)), layout="constrained")
+    axis = figure.subplots()
     for index, (title, group) in enumerate(panels):
         style: dict[str, Any] = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
         shift = 0.6 / len(panels) * (index - (len(panels) - 1) / 2)
@@ -54,7 +56,8 @@ def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure
         axis.plot([], [], "kx", markersize=8, label="this run died")
     axis.set(xlabel=_name(knob), ylabel=label, xticks=range(len(values)), xticklabels=values)
     axis.set_title("one point per run; mean ± standard deviation over the seeds", fontsize=10)
-    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    long = max(len(title) for title, _ in panels) > TITLE
+    figure.legend(fontsize=9, loc="outside lower center" if long else "outside right center")
     axis.grid(alpha=0.3)
     return figure
 
@@ -84,7 +87,8 @@ def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str,
             line = LINES[index % len(LINES)]
             axis.plot(series.index, series.mean(axis=1), line, marker=marker, markersize=5, color=color, label=value)
             axis.fill_between(series.index, series.min(axis=1), series.max(axis=1), color=color, alpha=0.15, lw=0)
-        axis.set(xlabel="step", title=title, ylim=(-2, 102))
+        axis.set(xlabel="step", ylim=(-2, 102))
+        axis.set_title(textwrap.fill(title, TITLE), fontsize=10)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     for axis in axes[::columns]:
@@ -105,17 +109,19 @@ def draw_ratios(runs: pd.DataFrame, steps: pd.DataFrame, knob: str) -> Figure:
     axes = figure.subplots(len(panels), len(values), squeeze=False)
     shown = None
     for row, (title, group) in zip(axes, panels, strict=True):
+        named = False
         for axis, value in zip(row, values, strict=True):
             runs_here = group[text(group[knob]) == value]
             names, at, grid = _ratios(runs_here, steps)
-            axis.set_title(f"{_name(knob)} {value}\n{title}", fontsize=9)
+            axis.set_title(f"{_name(knob)} {value}\n{textwrap.fill(title, TITLE)}", fontsize=8)
             axis.set_xlabel("step", fontsize=9)
             if not grid.size:
                 axis.set_axis_off()
                 continue
             log = np.log10(np.maximum(grid, 1e-4))
             shown = axis.pcolormesh(at, range(len(names)), log, cmap="cividis", vmin=-2, vmax=1, shading="nearest")
-            axis.set_yticks(range(len(names)), names if axis is row[0] else [""] * len(names), fontsize=8)
+            axis.set_yticks(range(len(names)), [""] * len(names) if named else names, fontsize=8)
+            named = True
             axis.invert_yaxis()
     if shown is not None:
         bar = figure.colorbar(shown, ax=axes, ticks=[-2, -1, 0, 1], extend="both")

@@ -122,7 +122,7 @@ def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
 body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 img {{ max-width: 100% }} figure {{ margin: 2.5rem 0 }} figcaption {{ color: #555; font-size: .9rem }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto }}
-td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }}
+td, th {{ padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }}
 </style>
 <h1>{len(runs)} runs by {html.escape(short(knob).replace("_", " "))}</h1>{note}
 <p>Mean ± standard deviation over the runs of a setting, which differ in their seed ({seeds}). A run has died when at
