@@ -1,7 +1,8 @@
 """How fast images reach the network: ``python benchmarks/data.py FOLDER`` with one folder of JPEGs per class.
 
-Every pipeline shows a random crop of 299 pixels. They run in turns, and the least disturbed epoch of each
-counts; without workers the clock is the process's own, which other programs on the machine do not stop.
+Every pipeline shows a random crop of 299 pixels; raw decode reads and decodes whole files and does nothing else.
+They run in turns, round after round; of rates and of their ratios within a round it is the median that counts.
+Without workers the clock is the process's own, which other programs on the machine do not stop.
 """
 
 import argparse
@@ -9,9 +10,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core per worker process
 
+import numpy as np
+import simplejpeg
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -24,26 +29,41 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
 from inception_lightning.data import ImageFolder
-from inception_lightning.data.files import decode
+from inception_lightning.data.draws import Draws
+from inception_lightning.data.files import decode_bytes
 from inception_lightning.data.listing import image_files
-from inception_lightning.data.loaders import collate
+from inception_lightning.data.loaders import TrainLoader, collate
 
 SIZE, BATCH = 299, 25
-NAMES = ("raw decode", "inception_lightning", "torchvision ImageFolder", "timm create_loader")
+RAW = {"torchvision.io": "raw decode, torchvision.io", "simplejpeg": "raw decode, simplejpeg"}
+PEER = "torchvision ImageFolder"
+DECODE, WHOLE = "decode as far as the crop reaches, and crop", "(read and decode whole, to compare)"
+T = TypeVar("T")
 Loader = DataLoader[tuple[Tensor, int]]
 
 
 class RawDecode(Dataset[int]):
     """Files that are read and decoded, and nothing else."""
 
-    def __init__(self, files: list[str]) -> None:
+    def __init__(self, files: list[str], decode: Callable[[str], int]) -> None:
         self.files = files
+        self.decode = decode
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> int:
-        return int(decode_jpeg(read_file(self.files[index]), ImageReadMode.RGB).shape[0])
+        return self.decode(self.files[index])
+
+
+def by_torchvision(file: str) -> int:
+    """The number of pixels' numbers, decoded by torchvision."""
+    return decode_jpeg(read_file(file), ImageReadMode.RGB).numel()
+
+
+def by_simplejpeg(file: str) -> int:
+    """The same, decoded by simplejpeg."""
+    return int(simplejpeg.decode_jpeg(np.fromfile(file, np.uint8), strict=False).size)
 
 
 def torchvision_preset() -> v2.Transform:
@@ -73,64 +93,93 @@ def loaders(root: Path, workers: int) -> dict[str, Loader]:
         use_prefetcher=False,
         pin_memory=False,
     )
-    pipelines = (
-        DataLoader(RawDecode(files), BATCH, num_workers=workers, persistent_workers=keep),
-        ours.train_dataloader(),
-        DataLoader(theirs, BATCH, shuffle=True, num_workers=workers, persistent_workers=keep),
-        timms,
-    )
-    return dict(zip(NAMES, pipelines, strict=True))
+
+    def raw(decode: Callable[[str], int]) -> Loader:
+        return DataLoader(RawDecode(files, decode), BATCH, num_workers=workers, persistent_workers=keep)
+
+    return {
+        RAW["torchvision.io"]: raw(by_torchvision),
+        RAW["simplejpeg"]: raw(by_simplejpeg),
+        "inception_lightning": ours.train_dataloader(),
+        PEER: DataLoader(theirs, BATCH, shuffle=True, num_workers=workers, persistent_workers=keep),
+        "timm create_loader": timms,
+    }
 
 
-def rates(root: Path, workers: int, rounds: int) -> dict[str, float]:
-    """Images per second of each pipeline: the best of several epochs after a first one."""
+def rates(root: Path, workers: int, rounds: int) -> dict[str, list[float]]:
+    """Images per second of each pipeline in each round, after a first one that does not count."""
     clock = time.perf_counter if workers else time.process_time
     running, count = loaders(root, workers), len(image_files(root))
-    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
+    found: dict[str, list[float]] = {name: [] for name in running}
     for epoch in range(rounds + 1):
         for name, loader in running.items():
+            if isinstance(loader, TrainLoader):
+                loader.sampler.set_epoch(epoch)
             start = clock()
             for _ in loader:
                 pass
             if epoch > 0:
-                seconds[name].append(clock() - start)
-    return {name: count / min(measured) for name, measured in seconds.items()}
+                found[name].append(count / (clock() - start))
+    return found
+
+
+def comparison(measured: dict[str, list[float]], title: str) -> Table:
+    """Rates, and ratios to the best raw decode and to torchvision's pipeline."""
+    best = max(RAW.values(), key=lambda name: median(measured[name]))
+    table = Table("pipeline", "images/s", f"of {best}", "x torchvision", title=title)
+    for name, found in measured.items():
+        ratios = (
+            median(one / other for one, other in zip(found, measured[base], strict=True)) for base in (best, PEER)
+        )
+        table.add_row(name, f"{median(found):.0f}", *(f"{ratio:.2f}" for ratio in ratios))
+    return table
 
 
 def parts(root: Path, rounds: int) -> dict[str, float]:
     """Microseconds per image of every step of our pipeline, in one process."""
-    data = ImageFolder(root=root, image_size=SIZE, num_workers=0)
-    files = image_files(root)
-    view = data.augmentation.build(SIZE)
+    files = [str(file) for file in image_files(root)]
+    view, draws = ImageFolder(root=root, image_size=SIZE, num_workers=0).augmentation.build(SIZE), Draws()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images = [decode(file) for file in files]
-    views = [(view(image), 0) for image in images]
-    encoded = [read_file(str(file)) for file in files]
-    batches = [collate(views[start : start + BATCH])[0] for start in range(0, len(views), BATCH)]
+    watch = Stopwatch()
 
-    def all_steps() -> None:
-        for start in range(0, len(files), BATCH):
-            batch = collate([(view(decode(file)), 0) for file in files[start : start + BATCH]])[0]
-            batch.to(device, copy=True)
+    def epoch() -> None:
+        samples: list[tuple[Tensor, int]] = []
+        for index, file in enumerate(files):
+            data = watch("read", lambda: np.fromfile(file, np.uint8))  # noqa: B023  # called at once
+            draws.seed(index)
+            crop = watch(DECODE, lambda: decode_bytes(data, file, lambda h, w: view.place(h, w, draws)))  # noqa: B023
+            samples.append((watch("resize, flip", lambda: view.show(crop, draws)), 0))  # noqa: B023
+            if len(samples) == BATCH:
+                batch = watch("collate", lambda: collate(samples)[0])
+                watch(f"transfer to {device.type}", lambda: batch.to(device, copy=True))  # noqa: B023
+                samples.clear()
+            watch(WHOLE, lambda: by_simplejpeg(file))  # noqa: B023
 
-    steps: dict[str, Callable[[], object]] = {
-        "read": lambda: [read_file(str(file)) for file in files],
-        "decode": lambda: [decode_jpeg(data, ImageReadMode.RGB, apply_exif_orientation=True) for data in encoded],
-        "crop, flip": lambda: [view(image) for image in images],
-        "collate": lambda: [collate(views[start : start + BATCH]) for start in range(0, len(views), BATCH)],
-        f"transfer to {device.type}": lambda: [batch.to(device, copy=True) for batch in batches],
-        "all of it": all_steps,
-    }
-    return {name: _microseconds(step, rounds) / len(files) for name, step in steps.items()}
+    for _ in range(rounds + 1):
+        epoch()
+        watch.end_round()
+    return {name: 1e-3 * median(rounds[1:]) / len(files) for name, rounds in watch.nanoseconds.items()}
 
 
-def _microseconds(step: Callable[[], object], rounds: int) -> float:
-    measured = []
-    for _ in range(rounds):
-        start = time.process_time()
-        step()
-        measured.append(time.process_time() - start)
-    return 1e6 * min(measured)
+class Stopwatch:
+    """Sums up the time of each step, round by round."""
+
+    def __init__(self) -> None:
+        self.nanoseconds: dict[str, list[int]] = {}
+        self.running: dict[str, int] = {}
+
+    def __call__(self, name: str, step: Callable[[], T]) -> T:
+        """Do ``step``."""
+        start = time.thread_time_ns()
+        done = step()
+        self.running[name] = self.running.get(name, 0) + time.thread_time_ns() - start
+        return done
+
+    def end_round(self) -> None:
+        """The next step belongs to a new round."""
+        for name, spent in self.running.items():
+            self.nanoseconds.setdefault(name, []).append(spent)
+        self.running.clear()
 
 
 def main() -> None:
@@ -141,19 +190,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="worker processes; 0 is none")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    console = Console(width=100)
+    console = Console(width=110)
     for workers in arguments.workers:
         measured = rates(arguments.folder, workers, arguments.rounds)
         title = f"{workers} worker processes" if workers else "in the main process, by its own clock"
-        table = Table("pipeline", "images/s", "of raw decode", "x torchvision", title=title)
-        for name, rate in measured.items():
-            of_raw, times = rate / measured[NAMES[0]], rate / measured[NAMES[2]]
-            table.add_row(name, f"{rate:.0f}", f"{of_raw:.2f}", f"{times:.2f}")
-        console.print(table)
+        console.print(comparison(measured, title))
     table = Table("step", "us per image", "share", title="where the time goes")
     steps = parts(arguments.folder, arguments.rounds)
+    ours = sum(spent for name, spent in steps.items() if name != WHOLE)
     for name, microseconds in steps.items():
-        table.add_row(name, f"{microseconds:.0f}", f"{microseconds / steps['all of it']:.0%}")
+        table.add_row(name, f"{microseconds:.0f}", f"{microseconds / ours:.0%}")
     console.print(table)
 
 

@@ -15,9 +15,11 @@ from torchvision.transforms import v2
 
 from inception_lightning.configuration import Configurable
 from inception_lightning.data import machine
+from inception_lightning.data.draws import Draws
+from inception_lightning.data.jpeg import Place, Window
 from inception_lightning.data.loaders import EvaluationLoader, TrainLoader, collate
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
-from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.data.transforms import Augmentation, CenterCrop, RandomView
 from inception_lightning.errors import InputError
 
 Split: TypeAlias = Literal["train", "val", "test"]
@@ -36,6 +38,14 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The image and class index at ``index``."""
 
+    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
+        """A part of the image at ``index`` (3, h, w), and its class index.
+
+        The same pixels as in the whole image; files override it, where less than the whole need be decoded.
+        """
+        image, label = self[index]
+        return cut(image, place), label
+
     @abstractmethod
     def contents(self) -> Iterator[bytes]:
         """What tells two sets of images apart: all there is, or a summary of it."""
@@ -46,6 +56,12 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
     labels: Tensor
     """The class index of every image (N,)."""
+
+
+def cut(image: Tensor, place: Place) -> Tensor:
+    """A part (3, h, w) of an image (3, H, W)."""
+    top, left, height, width = place(image.shape[1], image.shape[2])
+    return image[:, top : top + height, left : left + width]
 
 
 class ImageTensors(ImageDataset):
@@ -196,20 +212,22 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 class RandomViews(Dataset[tuple[Tensor, int]]):
     """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
 
-    def __init__(self, dataset: ImageDataset, transform: v2.Transform, seed: int) -> None:
+    def __init__(self, dataset: ImageDataset, view: RandomView, seed: int) -> None:
         self.dataset = dataset
-        self.transform = transform
+        self.view = view
         self.seed = seed
+        self.draws = Draws()
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
         epoch, index = key
-        image, label = self.dataset[index]
-        generator = torch.default_generator  # torchvision's transforms draw from it
-        state = generator.get_state()
-        generator.manual_seed(mixed_seed(self.seed, epoch, index))
-        view: Tensor = self.transform(image)
-        generator.set_state(state)
-        return view, label
+        seed = mixed_seed(self.seed, epoch, index)
+
+        def place(height: int, width: int) -> Window:
+            self.draws.seed(seed)
+            return self.view.place(height, width, self.draws)
+
+        image, label = self.dataset.part(index, place)
+        return self.view.show(image, self.draws), label
 
 
 class FixedViews(Dataset[tuple[Tensor, int]]):

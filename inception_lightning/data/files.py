@@ -1,19 +1,22 @@
 """Image files: reading them."""
 
+import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg, read_file
+from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from inception_lightning.data.base import ImageDataset
-from inception_lightning.data.jpeg import START_OF_JPEG, jpeg_size
+from inception_lightning.data.base import ImageDataset, cut
+from inception_lightning.data.jpeg import START_OF_JPEG, Place, header, part
 from inception_lightning.data.listing import FileNames
 from inception_lightning.errors import InputError
 
@@ -70,38 +73,61 @@ class ImageFiles(ImageDataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return decode(self.file(index)), int(self.labels[index])
 
+    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
+        """A part of the image at ``index``; of many a JPEG the rows below it are not decoded."""
+        return decode(self.file(index), place), int(self.labels[index])
 
-def decode(file: Path) -> Tensor:
-    """The image in a file: uint8 (3, H, W), upright by its EXIF mark; the first frame of an animation.
 
-    torchvision reads JPEG, faster than Pillow; on some damaged PNGs it would crash the process.
+def decode(file: Path, place: Place | None = None) -> Tensor:
+    """The image in a file, or a part of it: uint8 (3, H, W), upright by its EXIF mark.
+
+    Of an animation it is the first frame.
 
     Raises:
         ImageInputError: The file is not a readable image.
     """
     try:
-        data = read_file(str(file))
-        size = jpeg_size(data.numpy())
-        if size is not None and size[0] * size[1] <= MOST_PIXELS:
-            image: Tensor = decode_jpeg(data, ImageReadMode.RGB, apply_exif_orientation=True)
-            return image
-    except RuntimeError:
-        pass  # Pillow reads it after all, or says what is wrong
-    return _decode_with_pillow(file)
+        data = np.fromfile(file, np.uint8)
+    except OSError as error:
+        raise _bad(str(file), error.strerror or type(error).__name__) from None
+    return decode_bytes(data, str(file), place)
 
 
-def _decode_with_pillow(file: Path) -> Tensor:
+def decode_bytes(data: NDArray[np.uint8], name: str, place: Place | None = None) -> Tensor:
+    """The same of a file's content, which may be changed here; ``name`` is for the sentence that refuses it.
+
+    torchvision reads JPEG, faster than Pillow; on some damaged PNGs it would crash the process.
+    """
+    found = header(data)
+    image: Tensor | None = None
+    if found is not None and found.height * found.width <= MOST_PIXELS:
+        try:
+            wanted = part(data, found, place) if place else None
+            if wanted is not None:
+                return wanted
+            image = decode_jpeg(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)
+        except (RuntimeError, ValueError):
+            found.restore(data)  # Pillow reads it after all, or says what is wrong
+    whole = _decode_with_pillow(data, name) if image is None else image
+    return whole if place is None else cut(whole, place)
+
+
+def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about marks that do not matter, and images half as big as a bomb
-            with Image.open(file, formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 tensor: Tensor = pil_to_tensor(_rgb(ImageOps.exif_transpose(image)))
                 return tensor
     except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example
-        reason = _reason(file, error)
-    bad = ImageInputError(f"cannot read the image {file}: {reason}; mend or remove it")
+        reason = _reason(data[:100].tobytes(), error)
+    raise _bad(name, reason)
+
+
+def _bad(name: str, reason: str) -> ImageInputError:
+    bad = ImageInputError(f"cannot read the image {name}: {reason}; mend or remove it")
     bad.reason = reason
-    raise bad
+    return bad
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -114,14 +140,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(file: Path, error: Exception) -> str:
+def _reason(content: bytes, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    with file.open("rb") as opened:
-        start = opened.read(100).lstrip()
+    start = content.lstrip()
     if not start:
         return "cannot identify image file: it is empty"
     known = [reason for mark, reason in STARTS.items() if start.startswith(mark)]
     if known and not start.startswith(START_OF_JPEG):
         return f"cannot identify image file: {known[0]}"
-    return " ".join(str(error).replace(f" {str(file)!r}", "").split()) or type(error).__name__
+    return " ".join(re.sub(r" <_io.BytesIO[^>]*>", "", str(error)).split()) or type(error).__name__

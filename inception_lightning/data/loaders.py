@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
 from inception_lightning.errors import Stop
@@ -16,9 +16,12 @@ WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
-    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it."""
+    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it.
+
+    In a worker process torch's own function puts it into shared memory straight away.
+    """
     images, labels = zip(*samples, strict=True)
-    pixels = torch.stack([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
+    pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
     return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
 
 

@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import io
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 from torch import Tensor
 
 from inception_lightning.data.files import ImageFiles, ImageInputError
+from inception_lightning.data.jpeg import Place
+from inception_lightning.data.loaders import Sample
 from inception_lightning.errors import InputError
 
 MOST = 0.001
@@ -34,18 +37,29 @@ class QuarantinedFiles(ImageFiles):
         Raises:
             InputError: Too many images are bad, or all of the class.
         """
-        try:
-            return super().__getitem__(self.replacements.get(index, index))
-        except ImageInputError as error:
-            return self._replacement(index, error)
+        return self._good(index, super().__getitem__)
 
-    def _replacement(self, index: int, error: ImageInputError) -> tuple[Tensor, int]:
+    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
+        """A part of the image at ``index`` or in its place.
+
+        Raises:
+            InputError: Too many images are bad, or all of the class.
+        """
+        return self._good(index, lambda chosen: super(QuarantinedFiles, self).part(chosen, place))
+
+    def _good(self, index: int, read: Callable[[int], Sample]) -> Sample:
+        try:
+            return read(self.replacements.get(index, index))
+        except ImageInputError as error:
+            return self._replacement(index, error, read)
+
+    def _replacement(self, index: int, error: ImageInputError, read: Callable[[int], Sample]) -> Sample:
         self._add(index, error)
         members = self.by_class[self.bounds[self.labels[index]] : self.bounds[self.labels[index] + 1]]
         place = int(np.searchsorted(members, index))
         for candidate in np.roll(members, -place)[1:].tolist():
             try:
-                sample = super().__getitem__(candidate)
+                sample = read(candidate)
             except ImageInputError as another:
                 self._add(candidate, another)
             else:

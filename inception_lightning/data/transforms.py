@@ -2,14 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode, v2
 
+from inception_lightning.data.draws import Draws
+from inception_lightning.data.jpeg import Window
+
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+Range: TypeAlias = tuple[float, float]
 MIDDLE_GREY = 128  # what the networks' normalisation makes 0
 INTERPOLATIONS = ("nearest-exact", "bilinear", "bicubic")
 
@@ -40,20 +44,9 @@ class Augmentation:
     rand_augment: int = 0
     erasing: float = 0.0
 
-    def build(self, image_size: int) -> v2.Transform:
-        """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
-        crop = SlimCrop if self.crop == "slim" else InceptionCrop
-        steps: list[v2.Transform] = [crop(image_size, self.area, self.aspect, self.interpolation)]
-        if self.flip:
-            steps.append(v2.RandomHorizontalFlip())
-        if self.distortion > 0:
-            half = 0.5 * self.distortion
-            steps.append(v2.ColorJitter(self.distortion / 8, half, half, min(0.5, 0.2 * self.distortion)))
-        if self.rand_augment > 0:
-            steps.append(v2.RandAugment(magnitude=self.rand_augment))
-        if self.erasing > 0:
-            steps.append(v2.RandomErasing(self.erasing, value=MIDDLE_GREY))
-        return v2.Compose(steps)
+    def build(self, image_size: int) -> "RandomView":
+        """The view that comes out as uint8 (3, image_size, image_size)."""
+        return RandomView(self, image_size)
 
 
 @dataclass(frozen=True)
@@ -75,56 +68,90 @@ class CenterCrop:
         return v2.Compose([resize, v2.CenterCrop(image_size)])
 
 
-class InceptionCrop(v2.RandomResizedCrop):
-    """torchvision's crop, with the same pixels, a third faster: pixels stay side by side in memory, as decoded."""
+class RandomView:
+    """A random view in two steps: the image's size says where the crop lies, its pixels make the view.
 
-    def __init__(
-        self,
-        image_size: int,
-        area: tuple[float, float],
-        aspect: tuple[float, float],
-        interpolation: Interpolation | Literal["random"],
-    ) -> None:
-        super().__init__(image_size, area, aspect)
-        self.how: str = interpolation
+    So what lies outside of the crop need not be decoded.
+    """
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Where the crop lies, and how it is resized."""
-        place = super().make_params(flat_inputs)
-        how = INTERPOLATIONS[int(torch.randint(3, ()))] if self.how == "random" else self.how
-        return {**place, "how": how}
+    def __init__(self, augmentation: Augmentation, image_size: int) -> None:
+        self.augmentation = augmentation
+        self.size = [image_size, image_size]
+        self.choose = slim_crop if augmentation.crop == "slim" else inception_crop
+        self.further = further_steps(augmentation)
 
-    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
-        """Cut and resize one image (3, H, W)."""
-        top, left = params["top"], params["left"]
-        cut = inpt[:, top : top + params["height"], left : left + params["width"]]
-        if cut.shape[1:] == self.size:
-            return cut
-        batch = cut.permute(1, 2, 0).unsqueeze(0).permute(0, 3, 1, 2)  # (1, 3, H, W), channels-last
-        smooth = params["how"] != "nearest-exact"
-        return F.interpolate(batch, self.size, mode=params["how"], antialias=smooth)[0]
+    def place(self, height: int, width: int, draws: Draws) -> Window:
+        """Where the crop lies in an image of this size."""
+        return self.choose(height, width, self.augmentation.area, self.augmentation.aspect, draws)
 
+    def show(self, image: Tensor, draws: Draws) -> Tensor:
+        """The view of a crop (3, h, w): uint8 (3, image_size, image_size)."""
+        how = self.augmentation.interpolation
+        how = INTERPOLATIONS[draws.below(3)] if how == "random" else how
+        view = resized(image, self.size, how)
+        if self.augmentation.flip and draws.uniform() < 0.5:
+            view = view.flip(2)
+        if not self.further:
+            return view
+        generator = torch.default_generator  # torchvision's transforms draw from it
+        state = generator.get_state()
+        generator.manual_seed(draws.word())
+        for step in self.further:
+            view = step(view)
+        generator.set_state(state)
+        return view
 
-class SlimCrop(InceptionCrop):
-    """The crop of TF-slim's Inception preprocessing: ``tf.image.sample_distorted_bounding_box`` of the whole image."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Where the crop lies: the whole image after 100 attempts without success."""
-        height, width = flat_inputs[0].shape[-2:]
-        chosen = super().make_params(flat_inputs)
-        place = {"top": 0, "left": 0, "height": height, "width": width}
-        for _ in range(100):
-            aspect = _uniform(*self.ratio)
-            least, most = (math.sqrt(share * height * width / aspect) for share in self.scale)
-            tall = round(_uniform(least, min(most, height, width / aspect)))
-            wide = round(tall * aspect)
-            share = tall * wide / (height * width)
-            if 0 < tall <= height and 0 < wide <= width and self.scale[0] <= share <= self.scale[1]:
-                top, left = (int(torch.randint(room + 1, ())) for room in (height - tall, width - wide))
-                place = {"top": top, "left": left, "height": tall, "width": wide}
-                break
-        return {**chosen, **place}
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
+        """The view of a whole image (3, H, W)."""
+        top, left, height, width = self.place(image.shape[1], image.shape[2], draws)
+        return self.show(image[:, top : top + height, left : left + width], draws)
 
 
-def _uniform(low: float, high: float) -> float:
-    return float(torch.empty(()).uniform_(low, max(low, high)))
+def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
+    """What comes after crop and flip."""
+    strength = augmentation.distortion
+    steps: list[v2.Transform] = []
+    if strength > 0:
+        steps.append(v2.ColorJitter(strength / 8, 0.5 * strength, 0.5 * strength, min(0.5, 0.2 * strength)))
+    if augmentation.rand_augment > 0:
+        steps.append(v2.RandAugment(magnitude=augmentation.rand_augment))
+    if augmentation.erasing > 0:
+        steps.append(v2.RandomErasing(augmentation.erasing, value=MIDDLE_GREY))
+    return steps
+
+
+def resized(image: Tensor, size: list[int], how: str) -> Tensor:
+    """uint8 (3, h, w) -> (3, *size); smoothed where it shrinks, unless ``how`` is nearest-exact."""
+    if list(image.shape[1:]) == size:
+        return image
+    batch = image.permute(1, 2, 0)[None].permute(0, 3, 1, 2)  # (1, 3, h, w), channels-last: a third faster
+    return F.interpolate(batch, size, mode=how, antialias=how != "nearest-exact")[0]
+
+
+def inception_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+    """A crop of evenly drawn area and logarithm of the aspect, as torchvision's RandomResizedCrop draws it."""
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    for _ in range(10):
+        pixels, ratio = height * width * draws.uniform(*area), math.exp(draws.uniform(low, high))
+        wide, tall = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+        if 0 < wide <= width and 0 < tall <= height:
+            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+    tall, wide = min(height, round(width / aspect[0])), min(width, round(height * aspect[1]))  # an aspect out of range
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+def slim_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+    """The crop of TF-slim's Inception preprocessing: ``tf.image.sample_distorted_bounding_box`` of the whole image.
+
+    After 100 attempts without success it is the whole image.
+    """
+    for _ in range(100):
+        ratio = draws.uniform(*aspect)
+        least, most = (math.sqrt(share * height * width / ratio) for share in area)
+        most = min(most, height, width / ratio)
+        tall = round(draws.uniform(least, max(least, most)))
+        wide = round(tall * ratio)
+        share = tall * wide / (height * width)
+        if 0 < tall <= height and 0 < wide <= width and area[0] <= share <= area[1]:
+            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+    return 0, 0, height, width

@@ -9,7 +9,14 @@ from torchvision.transforms.v2 import functional as F
 
 from inception_lightning.data import Augmentation, CenterCrop
 from inception_lightning.data.base import ImageTensors, RandomViews
-from inception_lightning.data.transforms import SlimCrop
+from inception_lightning.data.draws import Draws
+from inception_lightning.data.transforms import inception_crop, slim_crop
+
+
+def draws(seed: int = 0) -> Draws:
+    seeded = Draws()
+    seeded.seed(seed)
+    return seeded
 
 
 def ramp(height: int, width: int) -> Tensor:
@@ -23,7 +30,8 @@ def ramp(height: int, width: int) -> Tensor:
 @pytest.mark.parametrize("size", [16, 33])
 @pytest.mark.parametrize("view", [Augmentation(), Augmentation(interpolation="bicubic"), CenterCrop()], ids=str)
 def test_views_are_uint8_squares(view: Augmentation | CenterCrop, size: int, height: int, width: int) -> None:
-    seen = view.build(size)(ramp(height, width))
+    image = ramp(height, width)
+    seen = view.build(size)(image, draws()) if isinstance(view, Augmentation) else view.build(size)(image)
     assert seen.shape == (3, size, size)
     assert seen.dtype == torch.uint8
 
@@ -31,14 +39,14 @@ def test_views_are_uint8_squares(view: Augmentation | CenterCrop, size: int, hei
 def test_the_whole_area_without_flip_is_the_whole_image() -> None:
     image = ramp(20, 20)
     view = Augmentation(area=(1.0, 1.0), aspect=(1.0, 1.0), flip=False).build(20)
-    assert all(torch.equal(view(image), image) for _ in range(10))
+    assert all(torch.equal(view(image, draws(seed)), image) for seed in range(10))
 
 
 def test_flips_mirror_every_other_view_left_to_right() -> None:
-    torch.manual_seed(0)
+    drawn = draws()
     image = ramp(20, 20)
     view = Augmentation(area=(1.0, 1.0), aspect=(1.0, 1.0)).build(20)
-    seen = [view(image) for _ in range(200)]
+    seen = [view(image, drawn) for _ in range(200)]
     kept = sum(torch.equal(one, image) for one in seen)
     mirrored = sum(torch.equal(one, image.flip(2)) for one in seen)
     assert kept + mirrored == 200
@@ -46,11 +54,11 @@ def test_flips_mirror_every_other_view_left_to_right() -> None:
 
 
 def test_random_crops_cover_the_area_and_aspect_that_were_said() -> None:
-    torch.manual_seed(0)
+    drawn = draws()
     view = Augmentation(area=(0.08, 1.0), flip=False).build(50)
     areas, aspects = [], []
     for _ in range(300):
-        seen = view(ramp(200, 200)).float()
+        seen = view(ramp(200, 200), drawn).float()
         width = (seen[0].max() - seen[0].min()).item() / 255  # shares of the image's sides
         height = (seen[1].max() - seen[1].min()).item() / 255
         areas.append(width * height)
@@ -76,34 +84,48 @@ def test_the_papers_evaluation_view_is_resized_to_341_for_299_pixels() -> None:
 
 
 @pytest.mark.parametrize("how", ["bilinear", "bicubic"])
-def test_the_crop_has_the_pixels_of_torchvisions(how: Any) -> None:
+def test_views_are_torchvisions_bit_by_bit(how: Any) -> None:
     image = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8).permute(2, 0, 1)  # as decoded
-    ours = Augmentation(flip=False, interpolation=how).build(40)
-    theirs = v2.RandomResizedCrop(40, interpolation=InterpolationMode(how), antialias=True)
-    for seed in range(20):
+    ours = Augmentation(interpolation=how).build(40)
+    crop = v2.RandomResizedCrop(40, interpolation=InterpolationMode(how), antialias=True)
+    theirs = v2.Compose([crop, v2.RandomHorizontalFlip()])
+    for seed in range(50):
         torch.manual_seed(seed)
-        seen = ours(image)
+        assert torch.equal(ours(image, draws(seed)), theirs(image))
+
+
+def test_numbers_are_drawn_as_torch_draws_them() -> None:
+    for seed in (0, 1, 2**32 - 1, 2**63 + 12345):
+        drawn, generator = draws(seed), torch.Generator().manual_seed(seed)
+        for _ in range(700):  # more than the generator's state
+            assert drawn.uniform() == torch.rand(1, generator=generator).item()
+            assert drawn.below(345) == torch.randint(345, (1,), generator=generator).item()
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 300), (300, 10), (1, 1), (1, 7)])
+def test_a_crop_that_cannot_be_is_torchvisions_in_the_middle(height: int, width: int) -> None:
+    crop = v2.RandomResizedCrop(50, (0.9, 1.0))
+    for seed in range(10):
         torch.manual_seed(seed)
-        assert torch.equal(seen, theirs(image))
+        expected = crop.make_params([ramp(height, width)])
+        found = inception_crop(height, width, (0.9, 1.0), (3 / 4, 4 / 3), draws(seed))
+        assert found == tuple(expected[name] for name in ("top", "left", "height", "width"))
 
 
 def test_slim_crops_are_larger_and_within_what_was_said() -> None:
-    torch.manual_seed(0)
-    crop = SlimCrop(50, (0.05, 1.0), (3 / 4, 4 / 3), "bilinear")
-    places = [crop.make_params([ramp(200, 300)]) for _ in range(500)]
-    areas = [place["height"] * place["width"] / 60_000 for place in places]
-    aspects = [place["width"] / place["height"] for place in places]
+    drawn = draws()
+    places = [slim_crop(200, 300, (0.05, 1.0), (3 / 4, 4 / 3), drawn) for _ in range(500)]
+    areas = [height * width / 60_000 for _, _, height, width in places]
+    aspects = [width / height for _, _, height, width in places]
     assert 0.049 < min(areas) < 0.08
     assert max(areas) > 0.8
     assert 0.74 < min(aspects) < 0.78
     assert 1.30 < max(aspects) < 1.35
-    assert all(place["top"] + place["height"] <= 200 and place["left"] + place["width"] <= 300 for place in places)
+    assert all(top + height <= 200 and left + width <= 300 for top, left, height, width in places)
 
 
 def test_a_slim_crop_that_cannot_be_is_the_whole_image() -> None:
-    crop = SlimCrop(50, (0.9, 1.0), (3 / 4, 4 / 3), "bilinear")
-    place = crop.make_params([ramp(20, 300)])
-    assert (place["top"], place["left"], place["height"], place["width"]) == (0, 0, 20, 300)
+    assert slim_crop(20, 300, (0.9, 1.0), (3 / 4, 4 / 3), draws()) == (0, 0, 20, 300)
 
 
 OPTIONS = (
@@ -129,10 +151,9 @@ def test_every_option_is_a_function_of_seed_epoch_and_index(view: Augmentation) 
 
 
 def test_distortion_changes_colours_and_erasing_makes_a_grey_rectangle() -> None:
-    torch.manual_seed(0)
     image, whole = ramp(40, 40), Augmentation(area=(1.0, 1.0), aspect=(1.0, 1.0), flip=False)
-    assert not torch.equal(replace(whole, distortion=1.0).build(40)(image), image)
-    erased = replace(whole, erasing=1.0).build(40)(image)
+    assert not torch.equal(replace(whole, distortion=1.0).build(40)(image, draws()), image)
+    erased = replace(whole, erasing=1.0).build(40)(image, draws())
     changed = (erased != image).any(dim=0)
     assert 0.01 < changed.float().mean() < 0.4
     assert (erased[:, changed] == 128).all()
