@@ -116,7 +116,7 @@ def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about marks that do not matter, and images half as big as a bomb
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as image:
                 tensor: Tensor = pil_to_tensor(_rgb(ImageOps.exif_transpose(image)))
                 return tensor
     except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example

@@ -86,9 +86,8 @@ class RandomView:
 
     def show(self, image: Tensor, draws: Draws) -> Tensor:
         """The view of a crop (3, h, w): uint8 (3, image_size, image_size)."""
-        how = self.augmentation.interpolation
-        how = INTERPOLATIONS[draws.below(3)] if how == "random" else how
-        view = resized(image, self.size, how)
+        said = self.augmentation.interpolation
+        view = resized(image, self.size, INTERPOLATIONS[draws.below(3)] if said == "random" else said)
         if self.augmentation.flip and draws.uniform() < 0.5:
             view = view.flip(2)
         if not self.further:
