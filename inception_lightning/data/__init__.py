@@ -5,6 +5,7 @@ from inception_lightning.data.cifar import CIFAR10, CIFAR100
 from inception_lightning.data.digits import Digits
 from inception_lightning.data.folder import ImageFolder, Photos
 from inception_lightning.data.imagenet import ImageNet
+from inception_lightning.data.shards import Shards
 from inception_lightning.data.table import ImageTable
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 
@@ -19,4 +20,5 @@ __all__ = [
     "ImageNet",
     "ImageTable",
     "Photos",
+    "Shards",
 ]

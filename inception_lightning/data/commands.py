@@ -14,6 +14,8 @@ from inception_lightning import data
 from inception_lightning.data import prepare, show
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.check import check
+from inception_lightning.data.folder import ImageFolder
+from inception_lightning.data.shards import write_shards
 from inception_lightning.errors import InputError
 
 SHORT_NAMES = data  # imported so that a class is found by its name alone
@@ -25,7 +27,7 @@ def main(argv: list[str]) -> int:
     """Run ``lightning data``.
 
     Args:
-        argv: What follows the word ``data``: ``check``, ``show`` or ``prepare``, and options.
+        argv: What follows the word ``data``: ``check``, ``show``, ``prepare`` or ``shard``, and options.
 
     Returns:
         The exit code: 0, or 2 for bad images and wrong usage.
@@ -41,6 +43,8 @@ def main(argv: list[str]) -> int:
             case "prepare":
                 _refuse(flags)
                 prepare.prepare(arguments.source, arguments.root, {} if arguments.unchecked else None)
+            case "shard":
+                _shard(read_data([], arguments.source, flags), arguments.out)
             case "show":
                 show.save(read_data(arguments.config, arguments.root, flags), arguments.out)
                 print(f"see {arguments.out}")
@@ -92,6 +96,13 @@ def _check(described: ImageDataModule, listed: Path | None) -> int:
     return 2 if report.bad else 0
 
 
+def _shard(described: ImageDataModule, out: Path) -> None:
+    if not isinstance(described, ImageFolder):
+        raise InputError(f"shards are made of images in folders, not of {type(described).__name__}")
+    counts = write_shards(described, out)
+    print(f"{out}: " + ", ".join(f"{count:,} images in {split}" for split, count in counts.items()))
+
+
 def _refuse(flags: list[str]) -> None:
     if flags:
         raise InputError(f"there is no option {flags[0].lstrip('-')}")
@@ -112,4 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")
     make.add_argument("--root", type=Path, required=True, help="where the class folders go")
     make.add_argument("--unchecked", action="store_true", help="do not compare ImageNet's checksums")
+    shard = commands.add_parser("shard", help="write a folder as shards for --data Shards", allow_abbrev=False)
+    shard.add_argument("source", type=Path, help="the folder, as for --data ImageFolder, whose options may follow")
+    shard.add_argument("out", type=Path, help="a new folder, to be used where it is or copied to a cloud")
     return parser
