@@ -1,6 +1,7 @@
 """Reading checkpoints, always as data."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,17 @@ def difference(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]
             return f"its {name} has the shape {list(found[name].shape)}, not {list(tensor.shape)}"
     extra = next((name for name in found if name not in expected), None)
     return extra and f"it also has {extra}"
+
+
+def refuse_other_classes(held: Sequence[str], found: Sequence[str]) -> None:
+    """See to it that a class index means the same to a checkpoint and to the data; where one has no names, it may.
+
+    Raises:
+        InputError: It does not.
+    """
+    for index, (one, other) in enumerate(zip(held, found, strict=False)):
+        if one != other:
+            raise InputError(
+                f"class {index} is {one!r} to the checkpoint and {other!r} to the data: its folders must have the "
+                "names that it was trained with"
+            )

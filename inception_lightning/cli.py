@@ -121,6 +121,7 @@ class InceptionCLI(LightningCLI):
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
         self._check_num_classes()
         self.model.check_data(self.datamodule)
+        self.datamodule.allow_changes = self._get(self.config_init, "allow_changes")
         self._prepare_network()
         plugins = _as_list(self._get(self.config_init, "trainer")["plugins"])
         plugins += [CheckpointFiles(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])]

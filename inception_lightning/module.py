@@ -12,7 +12,7 @@ from torch import Tensor, distributed
 from torch.optim import AdamW
 
 from inception_lightning import __version__
-from inception_lightning.checkpointing import KEY, difference, read_checkpoint
+from inception_lightning.checkpointing import KEY, difference, read_checkpoint, refuse_other_classes
 from inception_lightning.configuration import Configurable, rebuild
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
@@ -234,7 +234,10 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights of another network in one sentence."""
+        """Refuse weights of another network, or for other classes, in one sentence."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        if isinstance(data, ImageDataModule) and not data.allow_changes:
+            refuse_other_classes(checkpoint.get(KEY, {}).get("class_names", ()), self.class_names)
         obstacle = difference(self.state_dict(), checkpoint["state_dict"])
         if obstacle:
             network = checkpoint.get(KEY, {}).get("model", {}).get("init_args", {}).get("net", {})

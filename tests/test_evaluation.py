@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from inception_lightning import InceptionClassifier
-from inception_lightning.data.base import Batch, ImageDataModule, ImageTensors, Split
+from inception_lightning.data.base import Batch, ImageDataModule, Split
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.data.loaders import collate
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.metrics_file import MetricsFile

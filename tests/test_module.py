@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from inception_lightning.checkpointing import KEY
 from inception_lightning.data import Digits, ImageFolder
-from inception_lightning.data.base import ImageTensors
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.errors import InputError
 from inception_lightning.models import GoogLeNet, InceptionResNetV1, InceptionV3
 from inception_lightning.models.export import save_weights

@@ -1,85 +1,30 @@
 """`ImageDataModule`: everything that data sets share. A data set says its class names and its splits."""
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
 
 from inception_lightning.configuration import Configurable
-from inception_lightning.data import machine
-from inception_lightning.data.draws import Draws
-from inception_lightning.data.jpeg import Place, Window
+from inception_lightning.data import fingerprint, machine
+from inception_lightning.data.fingerprint import Fingerprint
+from inception_lightning.data.images import ImageDataset
 from inception_lightning.data.loaders import EvaluationLoader, TrainLoader, collate
-from inception_lightning.data.samplers import EvaluationSampler, TrainSampler, mixed_seed
-from inception_lightning.data.transforms import Augmentation, CenterCrop, RandomView
+from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
+from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.data.views import FixedViews, RandomViews
 from inception_lightning.errors import InputError
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """uint8 images (N, 3, H, W) and class indices (N,)."""
-
-
-class ImageDataset(Dataset[tuple[Tensor, int]]):
-    """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """The number of images."""
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """The image and class index at ``index``."""
-
-    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
-        """A part of the image at ``index`` (3, h, w), and its class index.
-
-        The same pixels as in the whole image; files override it, where less than the whole need be decoded.
-        """
-        image, label = self[index]
-        return cut(image, place), label
-
-    @abstractmethod
-    def contents(self) -> Iterator[bytes]:
-        """What tells two sets of images apart: all there is, or a summary of it."""
-
-    def name(self, index: int) -> str:
-        """What a person finds the image by: its file, or else its index."""
-        return str(index)
-
-    labels: Tensor
-    """The class index of every image (N,)."""
-
-
-def cut(image: Tensor, place: Place) -> Tensor:
-    """A part (3, h, w) of an image (3, H, W)."""
-    top, left, height, width = place(image.shape[1], image.shape[2])
-    return image[:, top : top + height, left : left + width]
-
-
-class ImageTensors(ImageDataset):
-    """Images that fit in memory: uint8 (N, 3, H, W) and class indices (N,)."""
-
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.images[index], int(self.labels[index])
-
-    def contents(self) -> Iterator[bytes]:
-        """The pixels."""
-        yield self.images.numpy().tobytes()
 
 
 class ImageDataModule(Configurable, pl.LightningDataModule):
@@ -88,6 +33,9 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     A data set subclasses it and writes `class_names` and `dataset`. Images stay uint8 until they are
     on the device, where the LightningModule normalises them as the network wants.
     """
+
+    allow_changes: bool = False
+    """Whether a run may go on with other data than it began with."""
 
     def __init__(
         self,
@@ -132,20 +80,27 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return len(self.class_names)
 
     @cached_property
-    def fingerprint(self) -> dict[str, Any]:
-        """What tells two states of the data apart, as plain data: the number of images, and a hash.
+    def fingerprint(self) -> Fingerprint:
+        """What tells two states of the data apart, as plain data; see `fingerprint.take`."""
+        return fingerprint.take(self.class_names, {split: self.dataset(split) for split in ("train", "val")})
 
-        The hash covers class names, labels, and names and sizes of files; pixels where there are no files.
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of the data: their fingerprint."""
+        return {"fingerprint": self.fingerprint}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Refuse to go on with other data than the run began with, unless `allow_changes`.
+
+        Raises:
+            InputError: They are others.
         """
-        digest = hashlib.sha256("\n".join(self.class_names).encode())
-        counts = {}
-        for split in ("train", "val"):
-            dataset = self.dataset(split)
-            counts[split] = len(dataset)
-            digest.update(dataset.labels.numpy().tobytes())
-            for part in dataset.contents():
-                digest.update(part)
-        return {"images": counts, "sha256": digest.hexdigest()}
+        fits = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        changed = fingerprint.changes(state["fingerprint"], self.fingerprint) if fits and not self.allow_changes else ""
+        if changed:
+            raise InputError(
+                f"the data are not those that this run began with: {changed}; "
+                "bring them back, start a new run, or say --allow_changes true"
+            )
 
     def setup(self, stage: str) -> None:
         """Refuse, before anything starts, a machine whose shared memory does not hold the workers' batches.
@@ -185,7 +140,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """
         raise InputError(f"predict reads a folder of photos, not {type(self).__name__}: say --data.root FOLDER")
 
-    def views(self, split: Split) -> "FixedViews":
+    def views(self, split: Split) -> FixedViews:
         """The images of one split as evaluation shows them to the network."""
         return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
 
@@ -207,42 +162,6 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return EvaluationLoader(
             views, sampler, collate=collate, batch_size=self.batch_size, num_workers=self.num_workers
         )
-
-
-class RandomViews(Dataset[tuple[Tensor, int]]):
-    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
-
-    def __init__(self, dataset: ImageDataset, view: RandomView, seed: int) -> None:
-        self.dataset = dataset
-        self.view = view
-        self.seed = seed
-        self.draws = Draws()
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, index = key
-        seed = mixed_seed(self.seed, epoch, index)
-
-        def place(height: int, width: int) -> Window:
-            self.draws.seed(seed)
-            return self.view.place(height, width, self.draws)
-
-        image, label = self.dataset.part(index, place)
-        return self.view.show(image, self.draws), label
-
-
-class FixedViews(Dataset[tuple[Tensor, int]]):
-    """Evaluation views, always the same."""
-
-    def __init__(self, dataset: ImageDataset, transform: v2.Transform) -> None:
-        self.dataset = dataset
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.dataset[index]
-        return self.transform(image), label
 
 
 def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

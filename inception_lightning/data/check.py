@@ -11,8 +11,9 @@ import torch
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-from inception_lightning.data.base import ImageDataModule, ImageDataset, Split
+from inception_lightning.data.base import ImageDataModule, Split
 from inception_lightning.data.files import ImageFiles, ImageInputError, decode
+from inception_lightning.data.images import ImageDataset
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 PER_TASK = 16

@@ -11,7 +11,8 @@ from torchvision import datasets
 from torchvision.datasets.utils import check_integrity, download_url
 
 from inception_lightning.data.archives import extract
-from inception_lightning.data.base import ImageDataModule, ImageTensors, Split, split_by_fraction
+from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.data.pickles import read_pickle
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError

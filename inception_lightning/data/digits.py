@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from sklearn.datasets import load_digits
 
-from inception_lightning.data.base import ImageDataModule, ImageTensors, Split, split_by_fraction
+from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 
 

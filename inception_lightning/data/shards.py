@@ -16,9 +16,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from inception_lightning.data.base import ImageDataModule, ImageDataset, Split
+from inception_lightning.data.base import ImageDataModule, Split
 from inception_lightning.data.files import ImageFiles, decode_bytes
 from inception_lightning.data.folder import ImageFolder
+from inception_lightning.data.images import ImageDataset
 from inception_lightning.data.jpeg import Place
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError

@@ -7,7 +7,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from inception_lightning.data.base import ImageDataModule, RandomViews
+from inception_lightning.data.base import ImageDataModule
+from inception_lightning.data.views import RandomViews
 
 COLUMNS, ROWS = 8, 2
 

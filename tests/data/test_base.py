@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
 from inception_lightning.data import Augmentation, CenterCrop, ImageDataModule
-from inception_lightning.data.base import ImageTensors, Split, split_by_fraction
+from inception_lightning.data.base import Split, split_by_fraction
+from inception_lightning.data.fingerprint import changes
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.errors import InputError
 
 
@@ -66,6 +68,31 @@ def test_a_view_depends_on_seed_epoch_and_index_alone() -> None:
     assert not any(torch.equal(expected[0][index], other_seed[index]) for index in expected[0])
 
 
+@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_view_is_the_same_on_any_number_of_ranks_and_before_and_after_a_resume(workers: int, ranks: int) -> None:
+    expected = views_by_index(Noise(batch_size=5).train_dataloader(), 1)
+    seen: dict[int, Tensor] = {}
+    for rank in range(ranks):
+        data = Noise(batch_size=3, num_workers=workers)
+        before, after = data.train_dataloader(), data.train_dataloader()
+        for loader in (before, after):
+            loader.sampler.rank, loader.sampler.num_replicas = rank, ranks
+            loader.sampler.set_epoch(1)
+        whole = list(before)
+        stopped = iter(before)
+        first = [next(stopped), next(stopped)]
+        after.load_state_dict(before.state_dict())
+        resumed = [*first, *after]
+        assert len(resumed) == len(whole) == 20 // ranks // 3
+        for (images, labels), (again, same) in zip(whole, resumed, strict=True):
+            assert torch.equal(labels, same)
+            assert torch.equal(images, again)
+            seen |= dict(zip(labels.tolist(), images, strict=True))
+    assert len(seen) == 18
+    assert all(torch.equal(expected[index], view) for index, view in seen.items())
+
+
 def test_equal_images_get_different_views() -> None:
     data = Noise(size=2)
     noise = data.dataset("train").images[:1]
@@ -110,8 +137,15 @@ def test_batches_lie_in_memory_as_images_are_decoded() -> None:
 
 def test_the_fingerprint_of_images_in_memory_tells_their_pixels() -> None:
     assert Noise().fingerprint == Noise(seed=4, batch_size=2).fingerprint
-    assert Noise().fingerprint["images"] == {"train": 20, "val": 20}
-    assert Noise(size=19).fingerprint["sha256"] != Noise().fingerprint["sha256"]
+    assert {split: found["images"] for split, found in Noise().fingerprint["splits"].items()} == {
+        "train": 20,
+        "val": 20,
+    }
+    darker = Noise()
+    images = darker.dataset("train")
+    images.images[7, 0, 3, 4] ^= 1
+    darker.dataset = lambda split: images  # type: ignore[method-assign]
+    assert changes(Noise().fingerprint, darker.fingerprint) == "images of train have other names, sizes or pixels"
 
 
 def test_prediction_is_refused_on_a_data_set_with_classes() -> None:

@@ -8,11 +8,12 @@ from PIL import Image
 from torch import Tensor
 
 from inception_lightning.data import Augmentation, jpeg
-from inception_lightning.data.base import ImageDataset, RandomViews, cut
 from inception_lightning.data.draws import Draws
 from inception_lightning.data.files import ImageFiles, ImageInputError, decode
+from inception_lightning.data.images import ImageDataset, cut
 from inception_lightning.data.jpeg import Window, header, part
 from inception_lightning.data.samplers import mixed_seed
+from inception_lightning.data.views import RandomViews
 
 HEIGHT, WIDTH = 133, 187
 EXIF = Image.Exif()

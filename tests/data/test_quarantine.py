@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from inception_lightning.data import ImageFolder
-from inception_lightning.data.base import ImageDataset
 from inception_lightning.data.files import ImageFiles
+from inception_lightning.data.images import ImageDataset
 from inception_lightning.data.quarantine import QuarantinedFiles, add_to_list
 from inception_lightning.errors import InputError
 

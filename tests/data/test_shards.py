@@ -55,7 +55,7 @@ def test_batches_of_shards_are_those_of_the_folder(folder: Path, shards: Path, a
                 loader.sampler.set_epoch(epoch)
             batches = [list(loader) for loader in loaders]
             assert len(batches[0]) > 1
-            assert_same(*batches)
+            assert_same(batches[0], batches[1])
 
 
 def test_original_bytes_are_kept_and_the_fingerprint_tells_them(folder: Path, shards: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_original_bytes_are_kept_and_the_fingerprint_tells_them(folder: Path, sh
     fill(copy / "val", (20, 0, VAL - 20))
     Image.new("RGB", (24, 18)).save(copy / "train" / "bee" / "0.jpg")
     assert main(["data", "shard", str(copy), str(changed)]) == 0
-    assert Shards(root=str(changed)).fingerprint["sha256"] != Shards(root=str(shards)).fingerprint["sha256"]
+    assert Shards(root=str(changed)).fingerprint != Shards(root=str(shards)).fingerprint
 
 
 def test_what_cannot_become_shards_is_refused_in_a_sentence(
@@ -99,7 +99,7 @@ def test_without_litdata_the_extra_is_named(shards: Path, monkeypatch: pytest.Mo
         Shards(root=str(shards)).dataset("train")
 
 
-def fit(place: Path, shards: Path, *further: str) -> list[str]:
+def fit(shards: Path, *further: str) -> list[str]:
     data = ["--data=Shards", f"--data.root={shards}", "--data.image_size=16", "--data.batch_size=12"]
     return [*data, "--data.num_workers=1", "--trainer.limit_val_batches=1.0", *further]
 
@@ -108,13 +108,13 @@ def fit(place: Path, shards: Path, *further: str) -> list[str]:
 def test_two_ranks_killed_and_resumed_are_the_run_that_was_not(shards: Path, tmp_path: Path) -> None:
     two = ["--trainer.devices=2", "--trainer.strategy=ddp"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    code, output = finish(start(whole, *fit(whole, shards, *two)), 300)
+    code, output = finish(start(whole, *fit(shards, *two)), 300)
     assert code == 0, output
     for moment in (5, 13):
-        process = start(cut, *fit(cut, shards, *two, "--resume=auto", "--last.every_n_steps=3"))
+        process = start(cut, *fit(shards, *two, "--resume=auto", "--last.every_n_steps=3"))
         wait_until(process, lambda: rows(cut) >= moment)  # noqa: B023  # it is called before the next turn
         kill(process)
-    code, output = finish(start(cut, *fit(cut, shards, *two, "--resume=auto", "--last.every_n_steps=3")), 300)
+    code, output = finish(start(cut, *fit(shards, *two, "--resume=auto", "--last.every_n_steps=3")), 300)
     assert code == 0, output
     (one,), (other,) = whole.glob("2*"), cut.glob("2*")
     (checkpoint, metrics), (resumed, resumed_metrics) = outcome(one), outcome(other)

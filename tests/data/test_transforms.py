@@ -8,9 +8,10 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from inception_lightning.data import Augmentation, CenterCrop
-from inception_lightning.data.base import ImageTensors, RandomViews
 from inception_lightning.data.draws import Draws
+from inception_lightning.data.images import ImageTensors
 from inception_lightning.data.transforms import inception_crop, slim_crop
+from inception_lightning.data.views import RandomViews
 
 
 def draws(seed: int = 0) -> Draws:
