@@ -74,14 +74,14 @@ class ImageFiles(ImageDataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return decode(self.file(index)), int(self.labels[index])
+        return decode(self.files.path(index)), int(self.labels[index])
 
     def part(self, index: int, place: Place) -> tuple[Tensor, int]:
         """A part of the image at ``index``; of many a JPEG the rows below it are not decoded."""
-        return decode(self.file(index), place), int(self.labels[index])
+        return decode(self.files.path(index), place), int(self.labels[index])
 
 
-def decode(file: Path, place: Place | None = None) -> Tensor:
+def decode(file: Path | str, place: Place | None = None) -> Tensor:
     """The image in a file, or a part of it: uint8 (3, H, W), upright by its EXIF mark.
 
     Of an animation it is the first frame.

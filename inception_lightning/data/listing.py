@@ -24,6 +24,7 @@ class FileNames(Sequence[Path]):
             packed += name
             ends.append(len(packed))
         self.root = root
+        self.start = str(root)
         self.packed = np.array(packed, np.uint8)  # all names' bytes in a row
         self.ends = np.array(ends, np.int64)  # (N + 1,)
 
@@ -37,7 +38,11 @@ class FileNames(Sequence[Path]):
     def __getitem__(self, index: int | slice) -> "Path | FileNames":
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
-        return self.root / os.fsdecode(self.name(index))
+        return Path(self.path(index))
+
+    def path(self, index: int) -> str:
+        """One path as a string: `pathlib` would keep the parts of each, and workers would grow."""
+        return os.path.join(self.start, os.fsdecode(self.name(index)))
 
     def name(self, index: int) -> bytes:
         """One name, as it is stored.
