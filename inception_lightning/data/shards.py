@@ -119,6 +119,10 @@ class ShardedImages(ImageDataset):
         data, name = self._fetch(index)
         return decode_bytes(data, name, place), int(self.labels[index])
 
+    def name(self, index: int) -> str:
+        """The file that it was, and the shards that it is in."""
+        return self._fetch(index)[1]
+
     def contents(self) -> Iterator[bytes]:
         """The checksum of names and contents, taken when the shards were written."""
         yield self.sha256.encode()
