@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-from inception_lightning.data.views import RandomViews
 from inception_lightning.data.loaders import TrainLoader
+from inception_lightning.data.views import RandomViews
 from inception_lightning.errors import Stop
 
 SHOWN = 32
