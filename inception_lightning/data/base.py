@@ -1,5 +1,6 @@
 """`ImageDataModule`: everything that data sets share. A data set says its class names and its splits."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,9 +23,15 @@ from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.data.views import FixedViews, RandomViews
 from inception_lightning.errors import InputError
 
+log = logging.getLogger(__name__)
+
 Split: TypeAlias = Literal["train", "val", "test"]
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """uint8 images (N, 3, H, W) and class indices (N,)."""
+
+
+class SplitInputError(InputError):
+    """Images that are too few to hold some of them out. `InputError` finds its sentence by its name's end."""
 
 
 class ImageDataModule(Configurable, pl.LightningDataModule):
@@ -111,9 +118,17 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         machine.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
 
     def train_dataloader(self) -> TrainLoader:
-        """Random views in a new order each epoch; a last, smaller batch is left out."""
+        """Random views in a new order each epoch; a last, smaller batch is left out.
+
+        Raises:
+            InputError: There are fewer images than processes.
+        """
         dataset = self.dataset("train")
         sampler = TrainSampler(len(dataset), self.seed)
+        if len(sampler) == 0:
+            raise InputError(f"{len(dataset)} training images are too few for {sampler.num_replicas} processes")
+        if len(sampler) < self.batch_size and sampler.rank == 0:
+            log.warning("batch_size %d is more than there are: batches have %d images", self.batch_size, len(sampler))
         views = RandomViews(dataset, self.augmentation.build(self.image_size), self.seed)
         return TrainLoader(
             views,
@@ -168,12 +183,12 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
 
     Raises:
-        InputError: A class is too small to be split, or the fraction leaves one side empty.
+        SplitInputError: A class is too small to be split, or the fraction leaves one side empty.
     """
     try:
         train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
     except ValueError as error:
-        raise InputError(
+        raise SplitInputError(
             f"cannot hold out val_fraction {fraction} of {len(labels)} images: {str(error).partition('. ')[0]}"
         ) from None
     return torch.tensor(sorted(train)), torch.tensor(sorted(val))

@@ -11,11 +11,11 @@ import torch
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-from inception_lightning.data.base import ImageDataModule, Split
+from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
 from inception_lightning.data.files import ImageFiles, ImageInputError, decode
+from inception_lightning.data.folder import ImageFolder
 from inception_lightning.data.images import ImageDataset
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 PER_TASK = 16
 
 
@@ -39,12 +39,14 @@ class Report:
         findings: What was read, by split.
         names: Names of files by split; of images in memory, their indices.
         class_names: The name of each class index.
+        obstacle: Why there is no validation split; empty where there is one.
     """
 
     class_names: list[str]
     labels: dict[Split, list[int]] = field(default_factory=dict)
     findings: dict[Split, list[Finding]] = field(default_factory=dict)
     names: dict[Split, list[str]] = field(default_factory=dict)
+    obstacle: str = ""
 
     @property
     def bad(self) -> list[tuple[Split, str, str]]:
@@ -79,6 +81,8 @@ class Report:
             shared = sum({one, other} <= {split for split, _ in group} for group in copies)
             if shared:
                 lines.append(f"warning: {shared:,} images are in {one} and in {other}: its accuracy will be too good")
+        if self.obstacle:
+            lines.append(f"error: {self.obstacle}")
         lines += [f"bad in {split}: {file}: {reason}" for split, file, reason in self.bad[:20]]
         rest = f", {len(self.bad) - 20:,} of them not shown" if len(self.bad) > 20 else ""
         return "\n".join([*lines, f"{len(self.bad):,} bad images{rest}" if self.bad else "no bad images"])
@@ -100,8 +104,7 @@ def check(data: ImageDataModule) -> Report:
     """Read every image of every split once, with all workers."""
     report = Report(list(data.class_names))
     seen: set[tuple[str, ...]] = set()
-    for split in SPLITS:
-        dataset = data.dataset(split)
+    for split, dataset in _datasets(data, report):
         names = _names(dataset)
         if isinstance(dataset, ImageFiles) and tuple(names) in seen:
             continue  # test shows the validation images
@@ -110,6 +113,21 @@ def check(data: ImageDataModule) -> Report:
         report.names[split] = names
         report.findings[split] = list(_findings(dataset, split, data.num_workers))
     return report
+
+
+def _datasets(data: ImageDataModule, report: Report) -> Iterator[tuple[Split, ImageDataset]]:
+    """The splits; all images as one where they are too few to be split."""
+    try:
+        first = data.dataset("train")
+    except SplitInputError as error:
+        if not isinstance(data, ImageFolder):
+            raise
+        report.obstacle = str(error)
+        yield "train", data.undivided()
+        return
+    yield "train", first
+    yield "val", data.dataset("val")
+    yield "test", data.dataset("test")
 
 
 class Readings(Dataset[Finding]):

@@ -93,7 +93,7 @@ def _check(described: ImageDataModule, listed: Path | None) -> int:
     print(report.text())
     if listed is not None:
         report.write_bad(listed)
-    return 2 if report.bad else 0
+    return 2 if report.bad or report.obstacle else 0
 
 
 def _shard(described: ImageDataModule, out: Path) -> None:

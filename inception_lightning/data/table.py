@@ -48,6 +48,10 @@ class ImageTable(ImageFolder):
         """The labels of the training images, sorted: their order is the class index."""
         return sorted({row["label"] for row in self._rows("train")})
 
+    def undivided(self) -> ImageFiles:
+        """The images that training and validation are taken from."""
+        return self._listed("train")
+
     def _split(self, split: Split) -> ImageFiles:
         wanted = "val" if split == "test" and not self._rows("test") else split
         if self._rows("val") or wanted == "test":
