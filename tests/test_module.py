@@ -234,10 +234,10 @@ def test_weights_and_smoothing_out_of_range_are_refused() -> None:
 def test_top5_is_left_out_where_there_are_five_classes_and_it_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in "abcde":
+    for place, name in enumerate("abcde"):
         (tmp_path / name).mkdir()
         for index in range(5):
-            Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
+            Image.new("RGB", (16, 16), (index, place, 0)).save(tmp_path / name / f"{index}.png")
     module = InceptionClassifier(tiny(5), optimizer=SGD)
     running = trainer(tmp_path, max_epochs=1)
     with caplog.at_level(logging.INFO, "inception_lightning"):

@@ -123,7 +123,10 @@ def resized(image: Tensor, size: list[int], how: str) -> Tensor:
     """uint8 (3, h, w) -> (3, *size); smoothed where it shrinks, unless ``how`` is nearest-exact."""
     if list(image.shape[1:]) == size:
         return image
-    batch = image.permute(1, 2, 0)[None].permute(0, 3, 1, 2)  # (1, 3, h, w), channels-last: a third faster
+    channels, height, width = image.shape
+    across, down, right = image.stride()
+    # (1, 3, h, w), which torch takes for channels-last by its first stride: a third faster
+    batch = image.as_strided((1, channels, height, width), (height * down, across, down, right))
     return F.interpolate(batch, size, mode=how, antialias=how != "nearest-exact")[0]
 
 
