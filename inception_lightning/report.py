@@ -61,17 +61,18 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
     """The report's figures of a `results.table` and its `results.history`, by name.
 
     Raises:
-        InputError: No run has the knob, or none was validated.
+        InputError: No run has the knob, or there is nothing to draw.
     """
     if knob not in runs:
         raise InputError(f"no run has a knob {knob}: say --knob with one of {', '.join(varied(runs)) or 'config.yaml'}")
-    if runs["best"].isna().all():
-        raise InputError("no run has a validation accuracy yet")
-    drawn = {
-        "accuracy": draw_scores(runs, knob, "best", "best validation top-1 (%)"),
-        "curves": draw_curves(runs, steps, knob, "val/top1", "validation top-1 (%)"),
-    }
-    if "before_pool/dead" in runs:
+    scored, watched = runs["best"].notna().any(), "before_pool/dead" in runs
+    if not (scored or watched):
+        raise InputError("no run has a validation accuracy or telemetry yet")
+    drawn = {}
+    if scored:
+        drawn["accuracy"] = draw_scores(runs, knob, "best", "best validation top-1 (%)")
+        drawn["curves"] = draw_curves(runs, steps, knob, "val/top1", "validation top-1 (%)")
+    if watched:
         drawn["dead_last"] = draw_scores(runs, knob, "before_pool/dead", "dead channels before the pool (%)")
         drawn["dead"] = draw_curves(runs, steps, knob, "before_pool/dead", "dead channels before the pool (%)")
         drawn["ratios"] = draw_ratios(runs, steps, knob)

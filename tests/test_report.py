@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from inception_lightning.__main__ import main
+from inception_lightning.errors import InputError
 from inception_lightning.figures import ordered
 from inception_lightning.report import figures
 from inception_lightning.results import history, run_folders, summary, table, varied
@@ -119,6 +120,17 @@ def test_the_figures_are_drawn_from_the_tables_alone(runs: Path, tmp_path: Path)
     assert np.asarray(ratios.get_array()).ravel().tolist() == pytest.approx([0, -1])  # logarithms of 1 and 0.1
     dead = [line for line in drawn["dead_last"].axes[0].get_lines() if line.get_marker() == "x"]
     assert sum([len(np.asarray(line.get_xdata())) for line in dead]) == 4
+
+
+def test_runs_without_validation_are_drawn_by_their_telemetry(tmp_path: Path) -> None:
+    write(tmp_path / "run", 0.1, 1.0, 0, dead=0.0)
+    log = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    log.drop(columns="val/top1").to_csv(tmp_path / "run" / "metrics.csv", index=False)
+    rows = table([tmp_path])
+    assert set(figures(rows, history(rows))) == {"dead_last", "dead", "ratios"}
+    rows = rows.drop(columns="before_pool/dead")
+    with pytest.raises(InputError, match="no run has a validation accuracy or telemetry yet"):
+        figures(rows, history(table([tmp_path])))
 
 
 def test_nothing_to_report_is_said(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

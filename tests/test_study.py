@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -163,7 +164,16 @@ def test_an_agents_call_trains_the_same_run(tmp_path: Path) -> None:
     assert local.read_text() == agent.read_text()
 
 
-@pytest.mark.parametrize(("name", "count"), [("sweep", 54), ("short", 18)])
+def at(config: Any, knob: str) -> Any:
+    for part in knob.split("."):
+        config = config[part]
+    return config
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("sweep", 54), ("short", 18), ("claim", 24), ("claim_rate", 6), ("claim_norm", 6), ("claim_clip", 3)],
+)
 def test_the_study_is_a_sweep_of_commands_that_parse(
     name: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +185,6 @@ def test_the_study_is_a_sweep_of_commands_that_parse(
         main([*command[3:], "--print_config"])
     assert stop.value.code == 0
     config = yaml.safe_load(capsys.readouterr().out)
-    choice = runs[-1].choice
-    assert config["seed_everything"] == choice["seed_everything"]
-    assert config["model"]["net"]["init_args"]["width"] == choice["model.net.init_args.width"]
+    assert runs[-1].choice["seed_everything"] == 2
+    for knob, value in runs[-1].choice.items():
+        assert at(config, knob) == (yaml.safe_load(value) if isinstance(value, str) else value)
