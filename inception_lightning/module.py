@@ -1,19 +1,13 @@
 """`InceptionClassifier`: the training step, once, for every network."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, distributed
 from torch.optim import AdamW
 
-from inception_lightning import __version__
-from inception_lightning.checkpointing import KEY, difference, read_checkpoint, refuse_other_classes
-from inception_lightning.configuration import Configurable, rebuild
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.losses import classification_losses, weights_by_stage
@@ -21,7 +15,8 @@ from inception_lightning.metrics import MeanLoss, TopK
 from inception_lightning.mixing import mix
 from inception_lightning.models.network import Inception
 from inception_lightning.models.weights import load_weights
-from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, parameter_groups, scale_rates
+from inception_lightning.optim import LRSchedulerCallable, OptimizerCallable, check_clip, parameter_groups, scale_rates
+from inception_lightning.rebuildable import Rebuildable
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +32,11 @@ class Prediction(NamedTuple):
     probabilities: Tensor
 
 
-class InceptionClassifier(Configurable, pl.LightningModule):
+class InceptionClassifier(Rebuildable):
     """Trains and evaluates an Inception network on uint8 images.
 
     Attributes:
         net: The network. Its weights are channels-last in memory, which convolutions like best.
-        class_names: The name of each class index, from the data or the checkpoint; empty before.
     """
 
     mean: Tensor
@@ -101,7 +95,7 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self.mixup = mixup
         self.cutmix = cutmix
         self.forward_with_aux = net.forward_with_aux
-        self.class_names: Sequence[str] = ()
+        self.class_names = ()
         self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(net.std)[:, None, None])
         ks = (1, 5) if net.num_classes > 5 else (1,)
@@ -211,8 +205,14 @@ class InceptionClassifier(Configurable, pl.LightningModule):
         self._log("test", self.test_scores, self.test_loss)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer and, where there is one, the schedule."""
+        """The optimizer and, where there is one, the schedule.
+
+        Raises:
+            InputError: Lightning cannot clip the gradients of this optimizer.
+        """
         optimizer = self.optimizer(parameter_groups(self.net, self.net.stages if self.trunk_rate != 1 else ()))
+        if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
+            check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
         if self.lr_scheduler is None:
             return optimizer
@@ -220,46 +220,6 @@ class InceptionClassifier(Configurable, pl.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval},
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what rebuilds the module, and the data's description and class names, as plain data."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
-        model = self.config
-        checkpoint[KEY] = {
-            "version": __version__,
-            "weights": model["init_args"].pop("weights"),  # where training started, not to be loaded again
-            "model": model,
-            "data": data.config if isinstance(data, ImageDataModule) else None,
-            "class_names": list(self.class_names),
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights of another network, or for other classes, in one sentence."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
-        if isinstance(data, ImageDataModule) and not data.allow_changes:
-            refuse_other_classes(checkpoint.get(KEY, {}).get("class_names", ()), self.class_names)
-        obstacle = difference(self.state_dict(), checkpoint["state_dict"])
-        if obstacle:
-            network = checkpoint.get(KEY, {}).get("model", {}).get("init_args", {}).get("net", {})
-            held = network.get("class_path", "another network").rpartition(".")[2]
-            raise InputError(
-                f"the checkpoint ({held}) does not fit {type(self.net).__name__} as it is configured: {obstacle}"
-            )
-
-    @classmethod
-    def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
-        cls, checkpoint_path: Path | str, map_location: str | torch.device | None = "cpu"
-    ) -> Self:
-        """The module as it was saved, network and class names included, in evaluation mode.
-
-        Raises:
-            InputError: There is no such file, or it is not a checkpoint of this project.
-        """
-        checkpoint = read_checkpoint(checkpoint_path, map_location)
-        module: Self = rebuild(checkpoint[KEY]["model"])
-        module.load_state_dict(checkpoint["state_dict"])
-        module.class_names = tuple(checkpoint[KEY]["class_names"])
-        return module.eval()
 
     def _rate_factor(self) -> float:
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup

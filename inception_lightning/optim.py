@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from inception_lightning.errors import InputError
+
 OptimizerCallable: TypeAlias = Callable[[Iterable[Any]], Optimizer]
 """Parameter groups -> optimizer; ``functools.partial(torch.optim.SGD, lr=0.1)`` is one."""
 
@@ -136,6 +138,19 @@ def scale_rates(optimizer: Optimizer, factor: float, trunk_factor: float) -> Non
     """Multiply all rates by ``factor``, and those of the groups after the first two by ``trunk_factor`` as well."""
     for index, group in enumerate(optimizer.param_groups):
         group["lr"] *= factor if index < 2 else factor * trunk_factor
+
+
+def check_clip(optimizer: Optimizer) -> None:
+    """Lightning clips no gradients of a fused optimizer in mixed precision: its unscaling is the optimizer's own.
+
+    Raises:
+        InputError: The optimizer is fused.
+    """
+    if any(group.get("fused") for group in optimizer.param_groups):
+        raise InputError(
+            "a fused optimizer cannot have its gradients clipped in mixed precision: leave out "
+            "model.optimizer.fused or trainer.gradient_clip_val"
+        )
 
 
 def _decayed_and_spared(parameters: Sequence[nn.Parameter]) -> list[dict[str, Any]]:

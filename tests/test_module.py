@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import functools
 import logging
@@ -276,6 +277,16 @@ def test_the_schedule_advances_every_epoch_or_every_step(tmp_path: Path, interva
     running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
     running.fit(module, Digits(batch_size=4))
     assert running.optimizers[0].param_groups[0]["lr"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("precision", "clip", "refused"), [("bf16-mixed", 1.0, True), ("bf16-mixed", None, False)])
+def test_a_fused_optimizer_is_not_clipped_in_mixed_precision(
+    tmp_path: Path, precision: str, clip: float | None, refused: bool
+) -> None:
+    module = InceptionClassifier(tiny(), optimizer=functools.partial(torch.optim.AdamW, fused=True))
+    running = trainer(tmp_path, fast_dev_run=True, precision=precision, gradient_clip_val=clip)
+    with pytest.raises(InputError, match=r"model\.optimizer\.fused") if refused else contextlib.nullcontext():
+        running.fit(module, Digits(batch_size=8, num_workers=0))
 
 
 def test_predictions_are_the_most_probable_classes_first(tmp_path: Path) -> None:
