@@ -41,7 +41,7 @@ from inception_lightning.exits import exit_code, say_what_matters
 from inception_lightning.messages import sentence
 from inception_lightning.metrics_file import MetricsFile
 from inception_lightning.module import InceptionClassifier
-from inception_lightning.resuming import checkpoints_of, refuse_changes
+from inception_lightning.resuming import checkpoints_of, refuse_changes, refuse_other_processes
 from inception_lightning.storage import LAST, CheckpointFiles
 from inception_lightning.tracking import Wandb, wandb_logger
 from inception_lightning.trust import limit_imports
@@ -137,11 +137,17 @@ class InceptionCLI(LightningCLI):
                 f"torchrun started {os.environ['WORLD_SIZE']} processes that would each train alone: "
                 "say --trainer.devices with the processes per machine, and --trainer.strategy ddp"
             )
+        self._check_continued(trainer)
         return trainer
 
     def after_fit(self) -> None:
         """Close the W&B run, so that the next one in this process is a new one."""
         wandb.finish()
+
+    def _check_continued(self, trainer: pl.Trainer) -> None:
+        if self.continued is not None and not self._get(self.config_init, "allow_changes"):
+            held = read_checkpoint(self._get(self.config_init, "ckpt_path"))
+            refuse_other_processes(len(held[CONTINUATION]["processes"]), trainer.world_size)
 
     def _check_num_classes(self) -> None:
         # the link from the data would replace it silently
@@ -167,6 +173,8 @@ class InceptionCLI(LightningCLI):
         summarise = terminal and wanted["enable_model_summary"] is not False
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         decay = self._get(self.config_init, "ema_decay")
+        if decay is not None and str(wanted["strategy"]).startswith(("fsdp", "deepspeed", "model_parallel")):
+            raise InputError("ema_decay averages whole weights, which no process has with this strategy: leave one out")
         if decay is not None and self.subcommand == "fit":
             callbacks.insert(0, WeightAverage(decay))
         if wanted["enable_progress_bar"] is not False:

@@ -72,6 +72,20 @@ def refuse_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
         )
 
 
+def refuse_other_processes(before: int, now: int) -> None:
+    """See to it that as many processes go on as there were.
+
+    Raises:
+        InputError: There are more or fewer.
+    """
+    if before != now:
+        raise InputError(
+            f"the run had {before} processes and would go on with {now}: another global batch and another share of "
+            "the images for each, so another run; say --trainer.devices and --trainer.num_nodes as they were, "
+            "or --allow_changes true"
+        )
+
+
 def flat(config: Any, prefix: str = "") -> dict[str, Any]:
     """A nested configuration as one level of dotted keys; empty branches and None are left out."""
     if isinstance(config, dict):

@@ -20,6 +20,7 @@ from rich.table import Table
 from inception_lightning.errors import InputError
 from inception_lightning.sweep_file import Run, label, plan, read
 from inception_lightning.sweep_run import Progress
+from inception_lightning.trust import FLAG, is_own_command
 
 POLL_SECONDS = 0.5
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--runs", type=int, help="at most so many runs; random sweeps need it, or run_cap in the file")
     parser.add_argument("--place", type=Path, help="where the runs go (default: runs/NAME)")
     parser.add_argument("--dry_run", action="store_true", help="print the commands, run none")
+    parser.add_argument(FLAG, action="store_true", dest="trusted", help="run the file's own command, whatever it is")
     arguments = parser.parse_args(argv)
     devices = [device for device in arguments.devices.split(",") if device]
     try:
@@ -50,6 +52,8 @@ def main(argv: list[str]) -> int:
         jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
         if jobs < 1:
             raise InputError(f"--jobs must be at least 1, got {jobs}")
+        if not (arguments.trusted or arguments.dry_run or is_own_command(sweep.command)):
+            raise InputError(f"{arguments.file} would run {shlex.join(sweep.command)}: say {FLAG} if you trust it")
     except InputError as error:
         print(f"lightning sweep: {error}", file=sys.stderr)
         return 2

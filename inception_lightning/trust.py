@@ -1,5 +1,7 @@
 """A configuration is data: what it may name, and so import and call."""
 
+from collections.abc import Sequence
+
 from jsonargparse import set_parsing_settings
 
 FLAG = "--trust-config"
@@ -18,6 +20,16 @@ ALLOWED = [
     "lightning.fabric.plugins.environments",
 ]
 """Modules whose classes do no harm when a page makes one, and everything below them."""
+
+
+OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fit"), ("inception-lightning", "fit"))
+"""How the command of a sweep file begins when it is this program."""
+
+
+def is_own_command(words: Sequence[str]) -> bool:
+    """Whether a sweep file's command is our ``fit``, and trusts nobody itself."""
+    said = tuple(word for word in words if word != "${env}")
+    return any(said[: len(own)] == own for own in OWN) and FLAG not in said
 
 
 def limit_imports(args: list[str]) -> list[str]:

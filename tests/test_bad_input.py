@@ -99,6 +99,8 @@ def test_a_page_that_is_no_yaml(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ("args", "expected"),
     [
         (["fitt"], "there is no command fitt: did you mean fit?"),
+        (["fit", QUICKSTART, "--ema_decay=0.9", "--trainer.strategy=fsdp"], "ema_decay averages whole weights, which"),
+        (["fit", QUICKSTART, "--trainer.strategy=fsdp", "--trainer.accelerator=cpu"], "`fsdp` requires a GPU"),
         (["fit"], "model.net is missing: say --model.net VALUE, or --config FILE"),
         (["predict", "--data.root=photos"], "predict needs the checkpoint of a trained network: say --ckpt_path FILE"),
         (["test", QUICKSTART, "--ckpt_path=last", "--trainer.default_root_dir=nowhere"], "no run in nowhere has a che"),

@@ -40,7 +40,7 @@ def ran(place: Path) -> list[str]:
 def test_a_finished_run_is_not_run_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file, place = write(tmp_path, {"a.b": {"values": [0.1, [1, 2]]}, "seed": {"value": 3}}), tmp_path / "runs"
     for finished in (0, 2):
-        assert main(["sweep", str(file), f"--place={place}", "--jobs=2"]) == 0
+        assert main(["sweep", str(file), "--trust-config", f"--place={place}", "--jobs=2"]) == 0
         assert ran(place) == ["x", "x"]
         assert f"2 runs, {finished} of them finished before" in capfd.readouterr().out
     done = [json.loads(path.read_text()) for path in place.glob("*/done.json")]
@@ -50,14 +50,14 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path, capfd: pytest.CaptureFi
 @pytest.mark.parametrize(("code", "kept"), [(1, 0), (65, 1)])
 def test_a_failure_is_told_and_run_again_but_a_divergence_is_a_result(tmp_path: Path, code: int, kept: int) -> None:
     file, place = write(tmp_path, {"code": {"value": code}}), tmp_path / "runs"
-    assert main(["sweep", str(file), f"--place={place}"]) == (0 if kept else code)
+    assert main(["sweep", str(file), "--trust-config", f"--place={place}"]) == (0 if kept else code)
     assert len(list(place.glob("*/done.json"))) == kept
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
     file, place = write(tmp_path, {"sleep": {"values": [0.0, 20.0]}}), tmp_path / "runs"
-    command = [sys.executable, "-m", "inception_lightning", "sweep", str(file), f"--place={place}"]
+    command = [sys.executable, "-m", "inception_lightning", "sweep", str(file), "--trust-config", f"--place={place}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     while "[1/2]" not in process.stdout.readline():
@@ -69,7 +69,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, number: signal.Sign
     assert len(list(place.glob("*/done.json"))) == 1
     waiting = next(path.parent for path in place.glob("*/lock") if not (path.parent / "done.json").exists())
     (tmp_path / "script.py").write_text(SCRIPT.replace("time.sleep", "float"))
-    assert main(["sweep", str(file), f"--place={place}"]) == 0
+    assert main(["sweep", str(file), "--trust-config", f"--place={place}"]) == 0
     assert (waiting / "ran").read_text() == "x"
     assert ran(place) == ["x", "x"]
 
@@ -82,7 +82,7 @@ def test_a_run_that_another_process_has_begun_is_left_to_it(
     (run,) = plan(read(file), place)
     lock = run.lock()
     assert lock is not None
-    assert main(["sweep", str(file), f"--place={place}"]) == 0
+    assert main(["sweep", str(file), "--trust-config", f"--place={place}"]) == 0
     assert "left to another process" in capfd.readouterr().out
     os.close(lock)
     assert ran(place) == []

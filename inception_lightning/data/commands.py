@@ -17,6 +17,7 @@ from inception_lightning.data.check import check
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.data.shards import write_shards
 from inception_lightning.errors import InputError
+from inception_lightning.trust import limit_imports
 
 SHORT_NAMES = data  # imported so that a class is found by its name alone
 PAGE = "a page, of which the data are taken; several are merged"
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
     if not argv:
         _parser().print_help()
         return 0
-    arguments, flags = _parser().parse_known_args(argv)
+    arguments, flags = _parser().parse_known_args(limit_imports(argv))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("inception_lightning").setLevel(logging.INFO)
     try:
