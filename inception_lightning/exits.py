@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from inception_lightning.errors import InputError, Stop, peer_died
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
+
+CLOSING = 8.0
+"""Seconds that W&B has to upload the rest when a run is stopped: schedulers do not wait."""
 
 PARENT = os.getppid()
 """The first process, where Lightning has started this one; asked now, because it may end before this one."""
@@ -76,12 +80,21 @@ def say_what_matters() -> None:
 def _stopped(stop: Stop) -> int:
     if _rank() == 0:
         print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
-        wandb.finish(exit_code=stop.code)
+        _close_wandb(stop.code)
     elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
         patience = time.monotonic() + PATIENCE
         while os.getppid() == PARENT and time.monotonic() < patience:
             time.sleep(0.1)  # Lightning would kill the first process if this one ended before it
     return stop.code
+
+
+def _close_wandb(code: int) -> None:
+    closing = threading.Thread(target=wandb.finish, kwargs={"exit_code": code}, daemon=True)
+    closing.start()
+    closing.join(CLOSING)
+    if closing.is_alive():  # its server is silent, and the process would wait for it; what it has not is on the disk
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def _rank() -> int:

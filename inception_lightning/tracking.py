@@ -1,21 +1,27 @@
 """The loggers of a run: metrics.csv always, W&B by default and never a condition."""
 
+import contextlib
 import logging
 import os
-import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 3.0
-INIT_SECONDS = 15.0
+PROBE_SECONDS = 5.0
+INIT_SECONDS = 10.0
+FINISH_SECONDS = "60"  # for what is still to be uploaded at the end; WANDB_FINISH_TIMEOUT is heeded
 _staged: dict[str, str] = {}
+_given_up: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     if mode == "disabled":
         return None
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
-    wandb.setup()  # reads it before the first warning
+    os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
+    wandb.setup()  # reads them before the first warning
     why_not = None if mode == "offline" else obstacle()
     if why_not:
         log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
@@ -68,6 +75,21 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     )
 
 
+def offer(action: Callable[[], object]) -> None:
+    """Do what W&B may fail at: a picture or a table asks the server, which may have gone in the middle of training.
+
+    After one failure nothing more is offered to that run; its numbers are on the disk, and ``wandb sync`` takes them.
+    """
+    run = wandb.run.id if wandb.run is not None else ""
+    if run in _given_up:
+        return
+    try:
+        action()
+    except Exception as error:  # whatever W&B stumbles over
+        _given_up.add(run)
+        log.warning("W&B takes no pictures and files: %s", " ".join(str(error).split()) or type(error).__name__)
+
+
 def _stage_in(folder: Path) -> None:
     """Have W&B stage pictures and artifacts in ``folder``, unless the user has said where.
 
@@ -82,13 +104,15 @@ def obstacle() -> str | None:
     """Why W&B cannot be used, in a few words; None where it can. Takes a few seconds at most."""
     if not wandb.login(prompt=False, verify=False):
         return "there is no key (wandb login)"
-    address = urlsplit(wandb.setup().settings.base_url)
-    port = address.port or (443 if address.scheme == "https" else 80)
+    server = wandb.setup().settings.base_url
+    host = urlsplit(server).hostname
+    question = Request(f"{server}/graphql", b'{"query": "{__typename}"}', {"Content-Type": "application/json"})
     try:
-        socket.create_connection((address.hostname or "", port), timeout=PROBE_SECONDS).close()
+        with contextlib.suppress(HTTPError):  # an answer too
+            urlopen(question, timeout=PROBE_SECONDS).close()
         wandb.login(prompt=False)
-    except OSError as error:
-        return f"{address.hostname} cannot be reached ({error})"
+    except (OSError, HTTPException) as error:
+        return f"{host} cannot be reached ({error})"
     except wandb.Error as error:
-        return f"{address.hostname} does not accept the key ({error})"
+        return f"{host} does not accept the key ({error})"
     return None

@@ -1,16 +1,21 @@
 """W&B is the default dashboard and never a condition. Each test runs in a process of its own: W&B remembers."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inception_lightning.tracking import Wandb, wandb_logger
+from tests.processes import ROOT, finish, rows, start, the_run, wait_until
 
 LOGS_A_NUMBER = """
 import json, logging, os, sys
@@ -37,9 +42,10 @@ def run(folder: Path, wanted: dict[str, Any] | None = None, **environment: str) 
     """The lines of a run, whose questions nobody answers, and the seconds until it can log."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     home = {"HOME": str(folder / "home"), "NETRC": str(folder / "netrc")}  # where a key might be
+    environment = home | environment
     done = subprocess.run(
         [sys.executable, "-c", LOGS_A_NUMBER, str(folder / "run"), json.dumps(wanted or {})],
-        env=clean | home | environment,
+        env=clean | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -79,6 +85,53 @@ def test_a_server_that_cannot_be_reached_costs_seconds_and_no_run(tmp_path: Path
     assert len(lines) == 2
     assert len(offline_files(tmp_path)) == 1
     assert seconds < 20
+
+
+@contextlib.contextmanager
+def server(silence: Path) -> Iterator[dict[str, str]]:
+    """The environment of a W&B server on this machine, which falls silent when the file ``silence`` appears."""
+    script = [sys.executable, str(ROOT / "tests" / "wandb_server.py"), str(silence)]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        online = {"WANDB_MODE": "online", "WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": address}
+        yield online | {"HOME": str(silence.parent)}  # where another key might be
+        process.kill()
+
+
+def test_a_server_that_never_answers_costs_seconds_and_no_run(tmp_path: Path) -> None:
+    (tmp_path / "silence").touch()
+    with server(tmp_path / "silence") as environment:
+        lines, seconds = run(tmp_path, {}, **environment)
+    print(f"{seconds:.1f} s until the first number is logged")
+    assert lines[0].startswith("W&B is offline: 127.0.0.1 cannot be reached (timed out)")
+    assert json.loads(lines[1])["offline"]
+    assert len(offline_files(tmp_path)) == 1
+    assert seconds < 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told_to_stop", [False, True])
+def test_a_server_that_falls_silent_during_training(whole: Path, tmp_path: Path, told_to_stop: bool) -> None:
+    place = tmp_path / "runs"
+    with server(tmp_path / "silence") as environment:
+        limit = {} if told_to_stop else {"WANDB_FINISH_TIMEOUT": "5"}
+        process = start(place, "--wandb.mode=online", **environment, **limit)
+        wait_until(process, lambda: rows(place) >= 5)
+        (tmp_path / "silence").touch()
+        silent = time.monotonic()
+        if told_to_stop:
+            process.send_signal(signal.SIGTERM)
+        code, output = finish(process)
+    print(f"{time.monotonic() - silent:.1f} s from the silence to the end, exit code {code}")
+    print(output)
+    assert "W&B: http://127.0.0.1" in output  # it was online
+    assert "Traceback" not in output
+    assert code == (143 if told_to_stop else 0)
+    assert time.monotonic() - silent < (20 if told_to_stop else 90)
+    assert len(list(place.glob("*/wandb/run-*/run-*.wandb"))) == 1  # wandb sync takes it
+    if not told_to_stop:
+        assert (the_run(place) / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
 
 
 def test_offline_by_wish_says_nothing_and_keeps_what_was_wanted(tmp_path: Path) -> None:

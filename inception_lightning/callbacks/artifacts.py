@@ -1,11 +1,14 @@
 """The best and the last checkpoint as one W&B artifact of a run."""
 
+import functools
 from pathlib import Path
 
 import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
+
+from inception_lightning.tracking import offer
 
 
 class CheckpointArtifact(Callback):
@@ -21,7 +24,10 @@ class CheckpointArtifact(Callback):
             if isinstance(logger, WandbLogger) and trainer.is_global_zero:
                 for alias, path in self.files.items():
                     if path.is_file():
-                        run = logger.experiment
-                        artifact = wandb.Artifact(f"model-{run.id}", "model", metadata={"file": path.name})
-                        artifact.add_file(str(path), skip_cache=True, policy="immutable")
-                        run.log_artifact(artifact, aliases=[alias])
+                        offer(functools.partial(_log, logger.experiment, path, alias))
+
+
+def _log(run: wandb.Run, path: Path, alias: str) -> None:
+    artifact = wandb.Artifact(f"model-{run.id}", "model", metadata={"file": path.name})
+    artifact.add_file(str(path), skip_cache=True, policy="immutable")
+    run.log_artifact(artifact, aliases=[alias])

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from inception_lightning.callbacks.pictures import short_name
 from inception_lightning.module import InceptionClassifier
+from inception_lightning.tracking import offer
 
 NAMED_CLASSES = 30  # more names cannot be read beside a matrix
 COUNTED_CLASSES = 2000  # the square of more does not fit into memory
@@ -62,8 +63,8 @@ class Confusion(Callback):
         draw_confusion(counts, names).savefig(self.folder / "confusion.png", dpi=100)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image("pictures/confusion", [str(self.folder / "confusion.png")])
-                logger.experiment.log({"confusion": confusion_chart(counts, names)})
+                offer(lambda: logger.log_image("pictures/confusion", [str(self.folder / "confusion.png")]))  # noqa: B023  # at once
+                offer(lambda: logger.experiment.log({"confusion": confusion_chart(counts, names)}))  # noqa: B023
 
 
 def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.module import InceptionClassifier
+from inception_lightning.tracking import offer
 
 GRID = (4, 8)  # rows and columns of validation images
 
@@ -40,12 +41,12 @@ class Pictures(Callback):
             guesses = predict_some(pl_module, data)
             drawn["predictions"] = draw_predictions(guesses)
             for board in boards:
-                board.experiment.log({"predictions": predictions_table(guesses)})
+                offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
         for name, figure in drawn.items():
             path = self.folder / f"{name}.png"
             figure.savefig(path, dpi=100, bbox_inches="tight")
             for board in boards:
-                board.log_image(f"pictures/{name}", [str(path)])
+                offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 
 
 class Guess(NamedTuple):
