@@ -1,8 +1,10 @@
 """The SLURM script, with stand-ins for SLURM's programs in the PATH."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +19,33 @@ trap 'echo saved >> "$LOG/order"; exit 143' USR1
 [ "$MODE" = done ] && exit 0
 [ "$MODE" = failed ] && exit 65
 while true; do sleep 0.05; done
+"""
+SBATCH = """#!{python}
+# As sbatch --test-only: reads the options before the script's first command, and refuses what it does not know.
+import argparse, json, re, sys
+def signal(text):
+    found = re.fullmatch("(?:([RB]+):)?(USR1|USR2|TERM|INT|[0-9]+)(?:@([0-9]+))?", text)
+    return [found[1], found[2], int(found[3])]
+def time(text):
+    assert re.fullmatch("(?:[0-9]+-)?[0-9]+(?::[0-5][0-9]){{0,2}}", text), text
+    return text
+parser = argparse.ArgumentParser(allow_abbrev=False)
+for name in ("nodes", "ntasks-per-node", "gpus-per-node", "cpus-per-task"):
+    parser.add_argument("--" + name, type=int)
+parser.add_argument("--job-name")
+parser.add_argument("--time", type=time)
+parser.add_argument("--signal", type=signal)
+parser.add_argument("--requeue", action="store_true")
+parser.add_argument("--open-mode", choices=["append", "truncate"])
+lines = open(sys.argv[2]).read().splitlines()
+assert sys.argv[1] == "--test-only" and lines[0].startswith("#!")
+words = []
+for line in lines:
+    if line and not line.startswith("#"):
+        break
+    if line.startswith("#SBATCH "):
+        words += line.split()[1:]
+print(json.dumps(vars(parser.parse_args(words))))
 """
 SCONTROL = '#!/usr/bin/env bash\necho "scontrol $@" >> "$LOG/order"\n'
 
@@ -49,7 +78,16 @@ def test_it_is_not_requeued_when_it_ends(environment: dict[str, str], tmp_path: 
     assert not (tmp_path / "order").exists()
 
 
-def test_what_sbatch_reads() -> None:
-    subprocess.run(["bash", "-n", SCRIPT], check=True)
-    asked = [line.split()[1] for line in SCRIPT.read_text().splitlines() if line.startswith("#SBATCH")]
-    assert {"--signal=B:USR1@120", "--requeue", "--open-mode=append"} <= set(asked)
+def test_what_sbatch_reads(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "sbatch").write_text(SBATCH.format(python=sys.executable))
+    (tmp_path / "sbatch").chmod(0o755)
+    words = ["sbatch", "--test-only", str(SCRIPT), "--config", "a.yaml"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    asked = json.loads(done.stdout)
+    assert asked["nodes"] * asked["ntasks_per_node"] == asked["nodes"] * asked["gpus_per_node"] == 8
+    assert asked["signal"] == ["B", "USR1", 120]  # to the batch script alone, which passes it on
+    assert asked["time"] == "24:00:00"
+    assert asked["requeue"]
+    assert asked["open_mode"] == "append"
+    assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
