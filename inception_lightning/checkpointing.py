@@ -46,7 +46,8 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     try:
         checkpoint = torch.load(path, map_location, weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # the first sentence: torch's second one says how to run the code
+        reason = str(error).splitlines()[0].partition(". ")[0] if str(error) else type(error).__name__
         raise InputError(f"{path} is not a readable checkpoint ({reason})") from None
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise InputError(f"{path} is not a checkpoint of inception_lightning")
