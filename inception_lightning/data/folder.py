@@ -22,6 +22,7 @@ from inception_lightning.data.overlap import warn_of_shared
 from inception_lightning.data.quarantine import QuarantinedFiles
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
+from inception_lightning.metrics_file import MetricsFile
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,8 @@ class ImageFolder(ImageDataModule):
     @property
     def _run_folder(self) -> Path:
         loggers = self.trainer.loggers if self.trainer else []
-        folders = [Path(logger.log_dir) for logger in loggers if isinstance(logger, CSVLogger)]
+        folders = [Path(logger.save_dir) for logger in loggers if isinstance(logger, MetricsFile)]
+        folders += [Path(logger.log_dir) for logger in loggers if isinstance(logger, CSVLogger)]
         return folders[0] if folders else Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}"
 
 

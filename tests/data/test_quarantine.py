@@ -1,6 +1,7 @@
 import csv
 from pathlib import Path
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from PIL import Image
@@ -10,6 +11,7 @@ from inception_lightning.data.files import ImageFiles
 from inception_lightning.data.images import ImageDataset
 from inception_lightning.data.quarantine import QuarantinedFiles, add_to_list
 from inception_lightning.errors import InputError
+from inception_lightning.metrics_file import MetricsFile
 
 
 def fill(folder: Path, classes: int, count: int) -> None:
@@ -111,3 +113,14 @@ def test_the_list_counts_each_file_once(tmp_path: Path) -> None:
     assert add_to_list(listed, Path("a, b.jpg"), "empty") == 1
     assert add_to_list(listed, Path("c.jpg"), "of\ntwo lines") == 2
     assert rows(listed) == [["file", "reason"], ["a, b.jpg", "empty"], ["c.jpg", "of\ntwo lines"]]
+
+
+def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
+    fill(tmp_path / "train", 2, 1)
+    fill(tmp_path / "val", 2, 1)
+    run = tmp_path / "run"
+    made = ImageFolder(root=tmp_path, image_size=8, batch_size=2, num_workers=0)
+    made.trainer = pl.Trainer(logger=MetricsFile(run / "metrics.csv"), accelerator="cpu", default_root_dir=tmp_path)
+    images = made.dataset("train")
+    assert isinstance(images, QuarantinedFiles)
+    assert images.listed == run / "bad_images.csv"
