@@ -17,7 +17,8 @@ from inception_lightning.configuration import Configurable
 from inception_lightning.data import fingerprint, machine
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.data.images import ImageDataset
-from inception_lightning.data.loaders import EvaluationLoader, TrainLoader, collate
+from inception_lightning.data.loaders import Collate, EvaluationLoader, TrainLoader, collate
+from inception_lightning.data.rooms import Rooms
 from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
 from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.data.views import FixedViews, RandomViews
@@ -133,7 +134,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return TrainLoader(
             views,
             sampler,
-            collate=collate,
+            collate=self._collate(),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             drop_last=len(sampler) >= self.batch_size,
@@ -171,11 +172,14 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             generator=torch.Generator(),
         )
 
+    def _collate(self) -> Collate:
+        return Rooms(self.num_workers, self.batch_size * 3 * self.image_size**2) if self.num_workers else collate
+
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
         sampler = EvaluationSampler(len(views))
         return EvaluationLoader(
-            views, sampler, collate=collate, batch_size=self.batch_size, num_workers=self.num_workers
+            views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self.num_workers
         )
 
 
