@@ -35,9 +35,9 @@ def test_a_room_is_free_when_the_last_tensor_of_its_batch_is_gone() -> None:
     images = next(batches)[0]
     part, before = images[2:4, :1], images[2:4, :1].clone()
     del images
-    for batch in batches:
+    for _batch in batches:
         assert torch.equal(part, before)  # nobody has written over it
-    del batch
+    del _batch
     assert rooms_of(loader).taken.sum() == 1
     del part
     gc.collect()
