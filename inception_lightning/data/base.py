@@ -173,7 +173,9 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         )
 
     def _collate(self) -> Collate:
-        return Rooms(self.num_workers, self.batch_size * 3 * self.image_size**2) if self.num_workers else collate
+        if self.num_workers == 0 or not machine.is_ample(self.image_size, self.batch_size, self.num_workers):
+            return collate
+        return Rooms(self.num_workers, self.batch_size * 3 * self.image_size**2)
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)

@@ -43,6 +43,12 @@ def check_shared_memory(image_size: int, batch_size: int, num_workers: int) -> N
         )
 
 
+def is_ample(image_size: int, batch_size: int, num_workers: int) -> bool:
+    """Whether the shared memory also holds rooms that the loaders of training and validation keep; see `rooms`."""
+    free = _free()
+    return free is None or free >= 4 * num_workers * _per_worker(image_size, batch_size)
+
+
 def _per_worker(image_size: int, batch_size: int) -> int:
     return PREFETCHED * batch_size * (3 * image_size**2 + 8)  # uint8 pixels, and a label
 

@@ -4,6 +4,8 @@ import os
 import pytest
 
 from inception_lightning.data import Digits, machine
+from inception_lightning.data.loaders import collate
+from inception_lightning.data.rooms import Rooms
 from inception_lightning.errors import InputError
 
 
@@ -41,3 +43,12 @@ def test_more_workers_than_fit_are_refused_before_they_die(monkeypatch: pytest.M
     machine.check_shared_memory(299, 32, 0)
     with pytest.raises(InputError, match="1 workers need"):
         Digits(num_workers=1).setup("fit")
+
+
+def test_rooms_are_kept_only_where_the_shared_memory_is_ample(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = Digits(num_workers=2, image_size=299, batch_size=32)  # 33 MiB of batches that lie ready
+    with_free(monkeypatch, 128)
+    assert digits.train_dataloader().collate_fn is collate
+    with_free(monkeypatch, 140)
+    assert isinstance(digits.train_dataloader().collate_fn, Rooms)
+    assert Digits(num_workers=0).train_dataloader().collate_fn is collate
