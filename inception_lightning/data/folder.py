@@ -32,9 +32,8 @@ OnBadImage: TypeAlias = Literal["quarantine", "error"]
 class ImageFolder(ImageDataModule):
     """Images in one folder per class.
 
-    Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is
-    one, or ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows
-    the validation images.
+    Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is one, or
+    ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows validation's.
     """
 
     bad_images: Path | None = None

@@ -1,8 +1,7 @@
 """Weights from public checkpoints and local files into our networks.
 
-``pretrained("timm/inception_v4.tf_in1k", num_classes=10)`` is a ready network. A file may have any of
-the layouts of `layouts`, or ours, as safetensors or ``torch.save``; it is always read as data. The
-way back is in `export`.
+``pretrained("timm/inception_v4.tf_in1k", num_classes=10)`` is a ready network. A file may have any of the layouts of
+`layouts`, or ours, as safetensors or ``torch.save``; it is always read as data. The way back is in `export`.
 """
 
 import difflib
