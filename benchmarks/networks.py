@@ -30,7 +30,7 @@ PAIRS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module]]] = {
     "v4 / timm": (lambda: models.InceptionV4(1000), lambda: timm.create_model("inception_v4")),
     "IR-v2 / timm": (lambda: models.InceptionResNetV2(1000), lambda: timm.create_model("inception_resnet_v2")),
     "GoogLeNet / torchvision": (
-        lambda: models.GoogLeNet(1000, aux=True),
+        lambda: models.GoogLeNet(1000, aux=True, preset="torchvision"),  # 3x3 in the place of 5x5
         lambda: torchvision.models.googlenet(aux_logits=True, init_weights=False),
     ),
 }
@@ -76,7 +76,8 @@ def step(net: nn.Module, outputs: Callable[[Tensor], list[Tensor]], images: Tens
     """A training step or an evaluation, ready to be called."""
     labels = torch.arange(len(images), device=images.device)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9)
-    forward = torch.compile(outputs) if case.compiled else outputs
+    heads_too = outputs if case.train else lambda images: [net(images)]
+    forward = torch.compile(heads_too) if case.compiled else heads_too
     cast = torch.autocast(case.device.type, case.dtype, enabled=case.dtype != torch.float32)
 
     def train() -> None:

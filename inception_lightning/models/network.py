@@ -97,16 +97,23 @@ class Inception(Configurable, nn.Module):
         Raises:
             InputError: The images are smaller than `minimum_size`.
         """
-        return self.classify(self.endpoints(images)[self.stages[-1]])
+        return self.classify(self._pass(images, ())[0])
 
     def forward_with_aux(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Normalised images (N, 3, H, W) -> logits and {stage name: its head's logits}, each (N, num_classes)."""
-        ends = self.endpoints(images)
+        last, ends = self._pass(images, self.aux_heads.keys())
         aux = {name: head(ends[name]) for name, head in self.aux_heads.items()}
-        return self.classify(ends[self.stages[-1]]), aux
+        return self.classify(last), aux
 
     def endpoints(self, images: Tensor) -> dict[str, Tensor]:
         """Normalised images (N, 3, H, W) -> {stage name: activation (N, C, H', W')}, in order."""
+        return self._pass(images, self.stages)[1]
+
+    def _pass(self, images: Tensor, kept: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The last stage's activation, and those of the stages in ``kept``.
+
+        The others are let go, so that the next stage finds their memory warm.
+        """
         self.check_size(*images.shape[-2:])
         ends = {}
         x = images
@@ -114,8 +121,9 @@ class Inception(Configurable, nn.Module):
             stage = self.get_submodule(name)
             recomputed = name in self.recomputed and torch.is_grad_enabled()
             x = recompute(stage, x) if recomputed else stage(x)
-            ends[name] = x
-        return ends
+            if name in kept:
+                ends[name] = x
+        return x, ends
 
     def recompute(self, stages: Collection[str]) -> None:
         """Compute these stages again in the backward pass instead of keeping what is inside them: memory for time.
