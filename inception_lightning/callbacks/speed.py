@@ -1,5 +1,6 @@
 """How fast a run trains, and what it waits for."""
 
+import re
 import resource
 import sys
 import time
@@ -107,5 +108,8 @@ def peak_memory(device: torch.device) -> float:
     """The most memory that this process has held so far, in GiB: the GPU's, or without one the process's own."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
+    if sys.platform == "linux":  # where getrusage begins with the memory of the program that started this one
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) / 2**20 if found else 0.0
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
