@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
@@ -73,6 +74,11 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
         mode="offline" if mode == "offline" or why_not else "online",
         settings=wandb.Settings(init_timeout=INIT_SECONDS),
     )
+
+
+def boards(trainer: pl.Trainer) -> list[WandbLogger]:
+    """The W&B loggers of a run: one, or none."""
+    return [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
 
 
 def offer(action: Callable[[], object]) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 
-from inception_lightning.tracking import offer
+from inception_lightning.tracking import boards, offer
 
 
 class CheckpointArtifact(Callback):
@@ -20,11 +19,10 @@ class CheckpointArtifact(Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log those that are there; the files stay where they are and are not copied."""
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-                for alias, path in self.files.items():
-                    if path.is_file():
-                        offer(functools.partial(_log, logger.experiment, path, alias))
+        for board in boards(trainer) if trainer.is_global_zero else ():
+            for alias, path in self.files.items():
+                if path.is_file():
+                    offer(functools.partial(_log, board.experiment, path, alias))
 
 
 def _log(run: wandb.Run, path: Path, alias: str) -> None:

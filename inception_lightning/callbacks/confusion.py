@@ -9,14 +9,13 @@ import lightning.pytorch as pl
 import torch
 import wandb
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from inception_lightning.callbacks.pictures import short_name
 from inception_lightning.module import InceptionClassifier
-from inception_lightning.tracking import offer
+from inception_lightning.tracking import boards, offer
 
 NAMED_CLASSES = 30  # more names cannot be read beside a matrix
 COUNTED_CLASSES = 2000  # the square of more does not fit into memory
@@ -61,10 +60,9 @@ class Confusion(Callback):
         names = pl_module.class_names
         write_counts(self.folder / "confusion.csv", counts, names)
         draw_confusion(counts, names).savefig(self.folder / "confusion.png", dpi=100)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                offer(lambda: logger.log_image("pictures/confusion", [str(self.folder / "confusion.png")]))  # noqa: B023  # at once
-                offer(lambda: logger.experiment.log({"confusion": confusion_chart(counts, names)}))  # noqa: B023
+        for board in boards(trainer):
+            offer(lambda: board.log_image("pictures/confusion", [str(self.folder / "confusion.png")]))  # noqa: B023  # at once
+            offer(lambda: board.experiment.log({"confusion": confusion_chart(counts, names)}))  # noqa: B023
 
 
 def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 from torch import distributed
 
 from inception_lightning.callbacks.signals import Signals
@@ -20,6 +19,7 @@ from inception_lightning.errors import Stop
 from inception_lightning.metrics_file import MetricsFile
 from inception_lightning.module import InceptionClassifier
 from inception_lightning.storage import ATTEMPTS, LAST, CheckpointFiles
+from inception_lightning.tracking import boards
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Continuation(Callback):
             "processes": _gather({"random": random_state(), "scores": _scores(pl_module)}, trainer.world_size),
             "rows": files[0].rows if files else 0,
             "logged_steps": progress["epoch_loop.state_dict"]["_batches_that_stepped"],
-            "wandb": next((logger.version for logger in trainer.loggers if isinstance(logger, WandbLogger)), None),
+            "wandb": next((board.version for board in boards(trainer)), None),
         }
         if self.stopping and trainer.validating:
             begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}

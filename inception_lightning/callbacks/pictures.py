@@ -9,14 +9,13 @@ import lightning.pytorch as pl
 import torch
 import wandb
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.module import InceptionClassifier
-from inception_lightning.tracking import offer
+from inception_lightning.tracking import boards, offer
 
 GRID = (4, 8)  # rows and columns of validation images
 
@@ -34,18 +33,17 @@ class Pictures(Callback):
         if not trainer.is_global_zero:
             return
         drawn = {}
-        boards = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         if (self.folder / "metrics.csv").is_file():
             drawn["curves"] = draw_curves(self.folder / "metrics.csv")
         if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
             guesses = predict_some(pl_module, data)
             drawn["predictions"] = draw_predictions(guesses)
-            for board in boards:
+            for board in boards(trainer):
                 offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
         for name, figure in drawn.items():
             path = self.folder / f"{name}.png"
             figure.savefig(path, dpi=100, bbox_inches="tight")
-            for board in boards:
+            for board in boards(trainer):
                 offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 import yaml
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.code_state import code_state
+from inception_lightning.tracking import boards
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +44,13 @@ class RunFolder(Callback):
                 file.write(f"{self.command}\n")
             code = code_state()
             code.write(self.path)
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_hyperparams(yaml.safe_load(self.config) | {"code": code.facts})
-                    if code.patch:  # a copy, because W&B would only link to it
-                        copy = shutil.copy(self.path / "code.patch", logger.experiment.dir)
-                        logger.experiment.save(copy, base_path=logger.experiment.dir, policy="now")
-                    if logger.experiment.url:
-                        log.info("W&B: %s", logger.experiment.url)
+            for board in boards(trainer):
+                board.log_hyperparams(yaml.safe_load(self.config) | {"code": code.facts})
+                if code.patch:  # a copy, because W&B would only link to it
+                    copy = shutil.copy(self.path / "code.patch", board.experiment.dir)
+                    board.experiment.save(copy, base_path=board.experiment.dir, policy="now")
+                if board.experiment.url:
+                    log.info("W&B: %s", board.experiment.url)
 
 
 def new_run_folder(place: Path, kind: str) -> Path:

@@ -11,9 +11,9 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 
 from inception_lightning.metrics_file import MetricsFile
+from inception_lightning.tracking import boards
 
 
 @dataclass
@@ -99,9 +99,8 @@ class Speed(Callback):
         self.recent = Stretch()
         if self.file is not None:
             self.file.log_metrics(row, trainer.global_step)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_metrics(row, trainer.global_step)
+        for board in boards(trainer):
+            board.log_metrics(row, trainer.global_step)
 
 
 def peak_memory(device: torch.device) -> float:
