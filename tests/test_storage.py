@@ -1,9 +1,10 @@
+import contextlib
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
+import statistics
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,27 @@ import torch
 
 from inception_lightning.errors import InputError
 from inception_lightning.storage import LAST, MANIFEST, PREVIOUS, CheckpointFiles, newest_good, read_manifest
-from tests.processes import ROOT
 
-SAVE_FOR_EVER = """
-import sys, torch
-from inception_lightning.storage import CheckpointFiles
-files, step = CheckpointFiles(), int(sys.argv[2])
-while True:
-    step += 1
-    files.save_checkpoint({"global_step": step, "weights": torch.full((500_000,), float(step))}, sys.argv[1])
-    print(step, flush=True)
-"""
+KILLS = 20
+SAVES_TIMED = 3
+SAVING = multiprocessing.get_context(
+    "forkserver"
+)  # its processes start in no time, and know nothing of pytest's threads
+SAVING.set_forkserver_preload(["tests.test_storage"])
+
+
+def weights(step: int) -> torch.Tensor:
+    return torch.full((500_000,), float(step))
+
+
+def save_for_ever(place: Path, step: int, told: Connection) -> None:
+    """What the process that is killed does: ``told`` hears of every step, before and after it is saved."""
+    files = CheckpointFiles()
+    while True:
+        step += 1
+        told.send(("saving", step))
+        files.save_checkpoint({"global_step": step, "weights": weights(step)}, place)
+        told.send(("saved", step))
 
 
 def save(folder: Path, step: int, name: str = LAST) -> Path:
@@ -76,46 +87,49 @@ def test_the_manifest_does_not_grow(tmp_path: Path) -> None:
     assert json.loads((tmp_path / MANIFEST).read_text())["format"] == 1
 
 
-def kills_inside_saves(folder: Path, times: int) -> int:
-    """Kill a process that does nothing but save; how many unreadable files it has left."""
-    bad = done = inside = 0
-    for turn in range(times):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        args = [sys.executable, "-c", SAVE_FOR_EVER, str(folder / LAST), str(done)]
-        process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True, env=environment)
-        assert process.stdout is not None
-        done = int(process.stdout.readline())
-        time.sleep(0.0031 * turn)
-        process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read().split()
-        process.wait()
-        process.stdout.close()
-        done = int(rest[-1]) if rest else done
-        inside += any(folder.glob(".*.tmp"))
+def kill_inside_a_save(place: Path, step: int, moment: float) -> tuple[int, bool]:
+    """Kill a process at the ``moment`` (0 to 1) of a save; the last step saved, and whether it died in a save."""
+    heard, told = SAVING.Pipe(duplex=False)
+    process = SAVING.Process(target=save_for_ever, args=(place, step, told))
+    process.start()
+    told.close()
+    times = []
+    for _ in range(SAVES_TIMED):
+        assert heard.recv()[0] == "saving"
+        begin = time.perf_counter()
+        assert heard.recv()[0] == "saved"
+        times.append(time.perf_counter() - begin)
+    word = heard.recv()
+    time.sleep(moment * statistics.median(times))
+    process.kill()
+    process.join()
+    with contextlib.suppress(EOFError):
+        while True:
+            word = heard.recv()
+    return word[1] - (word[0] == "saving"), word[0] == "saving"
+
+
+def kills_inside_saves(folder: Path) -> None:
+    """Every file that killed processes leave behind is whole, and the newest is not older than the last save."""
+    done, inside = 0, 0
+    for turn in range(KILLS):
+        done, hit = kill_inside_a_save(folder / LAST, done, (turn + 0.5) / KILLS)
+        inside += hit
         for path in folder.glob("*.ckpt"):
-            try:
-                bad += not torch.equal(*_weights(path))
-            except Exception:  # unreadable in whatever way
-                bad += 1
+            content = CheckpointFiles().load_checkpoint(path)
+            assert torch.equal(content["weights"], weights(content["global_step"]))
         assert step_of(newest_good(folder)) >= done
         assert not list(folder.glob("*.damaged"))
-    print(f"{times} kills, {inside} with a file half-written beside its place, {bad} unreadable files")
-    return bad
+    print(f"{KILLS} kills, {inside} of them inside a save: every file can be read")
+    assert inside >= KILLS / 2
 
 
-def _weights(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    content = CheckpointFiles().load_checkpoint(path)
-    return content["weights"], torch.full((500_000,), float(content["global_step"]))
+def test_kills_inside_saves_leave_no_bad_file(other_file_system: Path) -> None:
+    kills_inside_saves(other_file_system)
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_kills_inside_saves_leave_no_bad_file(other_file_system: Path, times: int) -> None:
-    assert kills_inside_saves(other_file_system, times) == 0
-
-
-@pytest.mark.slow
 def test_kills_inside_saves_on_a_disk_leave_no_bad_file(tmp_path: Path) -> None:
-    assert kills_inside_saves(tmp_path, 20) == 0
+    kills_inside_saves(tmp_path)
 
 
 def test_a_full_disk_is_a_warning_with_figures(
