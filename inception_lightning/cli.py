@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,10 +145,15 @@ class InceptionCLI(LightningCLI):
         """Close the W&B run, so that the next one in this process is a new one."""
         wandb.finish()
 
+    @cached_property
+    def _held(self) -> dict[str, Any]:
+        """What the run to go on with says of itself."""
+        held: dict[str, Any] = read_checkpoint(self._get(self.config_init, "ckpt_path"))[CONTINUATION]
+        return held
+
     def _check_continued(self, trainer: pl.Trainer) -> None:
         if self.continued is not None and not self._get(self.config_init, "allow_changes"):
-            held = read_checkpoint(self._get(self.config_init, "ckpt_path"))
-            refuse_other_processes(len(held[CONTINUATION]["processes"]), trainer.world_size)
+            refuse_other_processes(len(self._held["processes"]), trainer.world_size)
 
     def _check_num_classes(self) -> None:
         # the link from the data would replace it silently
@@ -219,9 +225,8 @@ class InceptionCLI(LightningCLI):
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
-        path = self._get(self.config_init, "ckpt_path") if self.continued else None
-        before = read_checkpoint(path).get(CONTINUATION, {}) if path else {}
-        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"), before.get("wandb"))
+        before = self._held["wandb"] if self.continued else None
+        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"), before)
         others = [weights_and_biases] if weights_and_biases else []
         return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
 

@@ -16,6 +16,7 @@ from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
 from tests.processes import AVERAGED, SMALL
+from tests.training import quiet_trainer
 
 KINDS = ("plain", "averaged", "compiled")
 
@@ -25,15 +26,10 @@ def prepared(kind: str, folder: Path) -> tuple[InceptionClassifier, pl.Trainer]:
     module = InceptionClassifier(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
     if kind == "compiled":
         module.compile()
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        folder,
         max_epochs=1,
         callbacks=[WeightAverage(0.9)] if kind == "averaged" else [],
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_train_batches=3,
         limit_val_batches=2,
     )

@@ -16,6 +16,7 @@ from inception_lightning.callbacks import WeightAverage
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 
 class Graphs(Callback):
@@ -41,16 +42,10 @@ def test_compiling_changes_no_name_and_happens_once(
     module = InceptionClassifier(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
     module.compile()
     graphs, data = Graphs(), Digits(batch_size=50, num_workers=0)
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
+    trainer = quiet_trainer(
+        tmp_path,
         max_epochs=4,
         callbacks=[graphs, *([WeightAverage(0.9)] if averaged else [])],
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_train_batches=2,
     )
     trainer.fit(module, data)

@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 OPTIMIZER = functools.partial(torch.optim.AdamW, lr=0.003)
 
@@ -22,17 +22,12 @@ def fitted(folder: Path, precision: str, accelerator: str = "cpu") -> tuple[Ince
     seen: list[Tensor] = []
     convolution = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     convolution.register_forward_hook(lambda module, images, output: seen.append(output.detach()))
-    trainer = pl.Trainer(
+    trainer = quiet_trainer(
+        folder,
         accelerator=accelerator,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]  # one of Lightning's words
+        precision=precision,
         max_steps=20,
         gradient_clip_val=2.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
     )
     module = InceptionClassifier(net, optimizer=OPTIMIZER)
     trainer.fit(module, Digits(batch_size=50, num_workers=0))

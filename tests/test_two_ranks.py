@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 
 class Gradients(Callback):
@@ -53,18 +54,13 @@ def test_two_processes_validate_with_the_batch_norm_of_the_first(tmp_path: Path)
     module = InceptionClassifier(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     loader = DataLoader(TensorDataset(images, torch.arange(8)), batch_size=4)
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        tmp_path,
         devices=2,
         strategy="ddp_spawn",
         max_steps=1,
         num_sanity_val_steps=0,
         callbacks=[Statistics(tmp_path)],
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     trainer.fit(module, loader, loader)
     before, then = (
@@ -85,17 +81,12 @@ def gradients(path: Path, processes: int, aux_weight: float) -> dict[str, Any]:
     module = InceptionClassifier(net, optimizer=sgd, aux_weight=aux_weight, label_smoothing=0.1)
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     loader = DataLoader(TensorDataset(images, torch.arange(8)), batch_size=8 // processes)
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        path.parent,
         devices=processes,
         strategy="ddp_spawn" if processes > 1 else "auto",
         max_steps=1,
         callbacks=[Gradients(path)],
-        default_root_dir=path.parent,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     trainer.fit(module, loader)
     return torch.load(path, weights_only=True)

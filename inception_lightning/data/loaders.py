@@ -25,25 +25,20 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
 
 
-class TrainLoader(DataLoader[Sample]):
-    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores.
+class _Loader(DataLoader[Sample]):
+    """A DataLoader as all here are."""
 
-    Attributes:
-        before_batch: Called before each batch is fetched, when everything about the one before is done and logged.
-    """
-
-    sampler: TrainSampler
     batch_size: int
 
     def __init__(
         self,
         views: Dataset[Sample],
-        sampler: TrainSampler,
+        sampler: TrainSampler | EvaluationSampler,
         *,
         collate: Collate,
         batch_size: int,
         num_workers: int,
-        drop_last: bool,
+        drop_last: bool = False,
     ) -> None:
         """Batch ``views`` in the order of ``sampler``."""
         super().__init__(
@@ -57,10 +52,20 @@ class TrainLoader(DataLoader[Sample]):
             persistent_workers=num_workers > 0,
             generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
         )
-        self.epoch = 0
-        self.batches = 0
-        self.resumed = False
-        self.before_batch: Callable[[], None] = _nothing
+
+
+class TrainLoader(_Loader):
+    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores.
+
+    Attributes:
+        before_batch: Called before each batch is fetched, when everything about the one before is done and logged.
+    """
+
+    sampler: TrainSampler
+    epoch = 0
+    batches = 0
+    resumed = False
+    before_batch: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # batches, not torch's iterator
         # A generator: Lightning makes the iterator before it tells the sampler the epoch, so nothing may
@@ -70,7 +75,8 @@ class TrainLoader(DataLoader[Sample]):
         self.epoch, self.resumed = epoch, False
         fetched: Iterator[tuple[Tensor, Tensor]] | None = None
         while self.batches < len(self):
-            self.before_batch()
+            if self.before_batch is not None:
+                self.before_batch()
             if fetched is None:
                 self.sampler.skip = self.batches * self.batch_size
                 fetched = super().__iter__()
@@ -92,35 +98,13 @@ class TrainLoader(DataLoader[Sample]):
         return self.sampler.share()[end - self.batch_size : end]
 
 
-class EvaluationLoader(DataLoader[Sample]):
+class EvaluationLoader(_Loader):
     """Evaluation batches: every sample once, and one empty batch on a process that has no sample.
 
     Without it that process would skip the evaluation in whose end all processes count together.
     """
 
     sampler: EvaluationSampler
-    batch_size: int
-
-    def __init__(
-        self,
-        views: Dataset[Sample],
-        sampler: EvaluationSampler,
-        *,
-        collate: Collate,
-        batch_size: int,
-        num_workers: int,
-    ) -> None:
-        """Batch ``views`` in order."""
-        super().__init__(
-            views,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=num_workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=num_workers > 0,
-            generator=torch.Generator(),
-        )
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # as in TrainLoader
         if len(self.sampler) == 0 and self.sampler.size:
@@ -155,7 +139,3 @@ def _fetch(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         return next(batches)
     except (EOFError, ConnectionError) as error:
         raise worker_died(error) or error from error
-
-
-def _nothing() -> None:
-    pass

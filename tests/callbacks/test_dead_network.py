@@ -14,6 +14,7 @@ from inception_lightning.data import Digits
 from inception_lightning.errors import Stop
 from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 REMEDY = "start again with lower residual_scales (0.1 to 0.3), or a lower learning rate"
 
@@ -34,17 +35,12 @@ def killed(net: Inception) -> Inception:
 def fit(
     net: Inception, folder: Path, callback: DeadNetwork, *, steps: int = 6, rate: float = 0.001, accumulate: int = 1
 ) -> pl.Trainer:
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        folder,
         max_steps=steps,
         accumulate_grad_batches=accumulate,
         limit_val_batches=0,
         callbacks=[callback],
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     adam = functools.partial(torch.optim.Adam, lr=rate)
     trainer.fit(InceptionClassifier(net, optimizer=adam), datamodule=Digits(batch_size=16))

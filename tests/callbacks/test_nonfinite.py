@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -15,6 +14,7 @@ from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
 from tests.faults import Fault
 from tests.processes import FAULT, TWO, finish, last_checkpoint, seconds_since_fault, start, the_run
+from tests.training import quiet_trainer
 
 
 def stopped(place: Path, *options: str) -> str:
@@ -62,15 +62,10 @@ def test_the_files_are_named(tmp_path: Path) -> None:
         Image.fromarray(numbers.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(file)
     module = InceptionClassifier(InceptionResNetV1(2, stem="small", width=0.05, depths=(1, 1, 1)))
     data = ImageFolder(root=tmp_path / "photos", image_size=16, batch_size=4, num_workers=0)
-    trainer = pl.Trainer(
+    trainer = quiet_trainer(
+        tmp_path,
         max_epochs=3,
-        accelerator="cpu",
         callbacks=[Fault("main", step=3), FiniteGuard()],
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     with pytest.raises(Stop, match=r"step 4, learning rate 0\.001: the loss is nan on process 0") as stop:
         trainer.fit(module, data)

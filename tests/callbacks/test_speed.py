@@ -5,7 +5,6 @@ import sys
 import time
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from inception_lightning.data import Digits
 from inception_lightning.data.base import Batch
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 TAKES = {"train": 0.05, "wait": 0.1, "val": 0.5}  # seconds
 
@@ -39,14 +39,9 @@ class Slow(InceptionClassifier):
 
 def test_steps_and_waits_are_timed_and_validation_is_not(tmp_path: Path) -> None:
     speed = Speed(tmp_path)
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
+    trainer = quiet_trainer(
+        tmp_path,
         max_epochs=2,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_train_batches=6,
         limit_val_batches=1,
         val_check_interval=3,

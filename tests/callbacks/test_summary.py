@@ -3,7 +3,6 @@ import io
 import re
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from rich.console import Console
@@ -14,6 +13,7 @@ from inception_lightning.callbacks.summary import Score
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 
 def rows(table: Table) -> list[list[str]]:
@@ -51,14 +51,9 @@ def test_a_run_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
     callback = RunSummary(tmp_path, tmp_path / "best.ckpt", Speed())
     (tmp_path / "best.ckpt").touch()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
+    trainer = quiet_trainer(
+        tmp_path,
         max_epochs=2,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_train_batches=3,
         limit_val_batches=1,
         val_check_interval=1,

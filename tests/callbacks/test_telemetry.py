@@ -2,7 +2,6 @@ import csv
 import time
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
@@ -12,6 +11,7 @@ from inception_lightning.data import Digits
 from inception_lightning.errors import InputError
 from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1, InceptionResNetV2
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 BLOCKS = ("inception_a.0", "inception_b.0", "inception_c.0")
 
@@ -21,17 +21,14 @@ def tiny(scale: float) -> InceptionResNetV1:
 
 
 def fit(net: Inception, folder: Path, callback: ResidualTelemetry, *, accumulate: int = 1) -> list[dict[str, str]]:
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        folder,
         max_steps=8,
         accumulate_grad_batches=accumulate,
         log_every_n_steps=2,
         limit_val_batches=0,
         logger=CSVLogger(folder, name="", version=""),
         callbacks=[callback],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     trainer.fit(InceptionClassifier(net), datamodule=Digits(batch_size=16))
     with (folder / "metrics.csv").open(newline="") as file:

@@ -11,6 +11,7 @@ from inception_lightning.data import Digits
 from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.module import InceptionClassifier
+from tests.training import quiet_trainer
 
 
 class Changes(Callback):
@@ -36,16 +37,10 @@ def fit(
     net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small", dropout=0.0)
     optimizer = functools.partial(torch.optim.SGD, lr=0.05, momentum=0.9, weight_decay=0.01)
     module = InceptionClassifier(net, optimizer=optimizer, trunk_rate=0.1)
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
+    trainer = quiet_trainer(
+        folder,
         max_epochs=max_epochs,
-        default_root_dir=folder,
         callbacks=[Unfreeze(epochs), changes],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_train_batches=2,
         limit_val_batches=1,
     )
