@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +13,23 @@ from inception_lightning.models.initialisation import Filler, he
 
 
 class ConvNormReLU(nn.Module):
-    """Convolution, batch norm or none, ReLU: (N, in, H, W) -> (N, out, H', W')."""
+    """Convolution, batch norm or none, ReLU: (N, in, H, W) -> (N, out, H', W').
 
-    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+    ``pool`` is what the figures draw before a 1x1 convolution, and follows it here: see `layers.build`.
+    """
+
+    def __init__(self, conv: nn.Module, norm: nn.Module, pool: nn.Module | None = None) -> None:
         super().__init__()
         self.conv = conv
         self.bn = norm
+        self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes as above."""
-        return F.relu(self.bn(self.conv(x)), inplace=True)
+        x = self.conv(x)
+        if self.pool is not None:
+            x = self.pool(x)
+        return F.relu(self.bn(x), inplace=True)
 
 
 class FilterConcat(nn.ModuleList):
@@ -46,7 +54,7 @@ class ResidualBlock(nn.Module):
         self.project = project
         self.norm = norm
         self.scale = nn.Parameter(torch.tensor(scale)) if learned else scale
-        self.activation: Callable[[Tensor], Tensor] = F.relu if relu else nn.Identity()
+        self.activation: Callable[[Tensor], Tensor] = partial(F.relu, inplace=True) if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes as above."""

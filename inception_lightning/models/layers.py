@@ -109,14 +109,27 @@ class Style:
     init: Filler = he
     learned_scales: bool = False
 
+    @property
+    def commutes(self) -> bool:
+        """Whether an average pool and a 1x1 convolution can change places: not where padding would dilute a bias."""
+        return not self.count_include_pad or (self.batch_norm and not self.conv_bias)
+
     def filters(self, filters: int) -> int:
         """The number of filters at this width, at least one."""
         return max(1, round(filters * self.width))
 
 
 def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
-    """The module that ``spec`` describes for an input of ``channels``, and its output channels."""
+    """The module that ``spec`` describes for an input of ``channels``, and its output channels.
+
+    An average pool before a 1x1 convolution is computed after it. Both are linear, one over places and one over
+    channels, so nothing changes but the work: the pool reads the convolution's few filters.
+    """
     match spec:
+        case AvgPool(stride=1, valid=False) as pool, Conv(kernel=1, stride=1, norm=True) as one if style.commutes:
+            module, filters = build(one, channels, style)
+            module.pool, _ = build(pool, filters, style)
+            return nn.Sequential(nn.Identity(), module), filters  # the weights are still those of the second word
         case tuple():
             modules = []
             for word in spec:

@@ -54,6 +54,21 @@ def test_count_include_pad_acts_on_average_pools() -> None:
     assert included(ones)[0, 0, 0, 0].item() == pytest.approx(4 / 9)
 
 
+@pytest.mark.parametrize("count_include_pad", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_average_pool_before_a_1x1_convolution_may_be_computed_after_it(count_include_pad: bool, bias: bool) -> None:
+    style = Style(count_include_pad=count_include_pad, conv_bias=bias)
+    module, _ = build((AvgPool(3), Conv(5, 1)), 16, style)
+    pool, _ = build(AvgPool(3), 16, style)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    conv, norm = module.get_submodule("1.conv"), module.get_submodule("1.bn")
+    x = torch.randn(2, 16, 7, 7)
+    in_the_figures_order = norm(conv(pool(x))).relu()
+    torch.testing.assert_close(module(x), in_the_figures_order, rtol=1e-5, atol=1e-5)
+    assert (module.get_submodule("1").pool is None) == (bias and count_include_pad)  # a bias would be diluted
+
+
 def test_small_drops_strides_pools_and_borders() -> None:
     stem = small((Conv(4, 3, stride=2, valid=True), MaxPool(3, stride=2, valid=True), Concat(Conv(2, 3), MaxPool(3))))
     module, channels = build(stem, 3, Style())
