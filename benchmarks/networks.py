@@ -26,9 +26,12 @@ PAIRS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module]]] = {
         lambda: models.InceptionV3(1000, aux=True),
         lambda: torchvision.models.inception_v3(aux_logits=True, init_weights=False),
     ),
-    "v3 / timm": (lambda: models.InceptionV3(1000), lambda: timm.create_model("inception_v3")),
-    "v4 / timm": (lambda: models.InceptionV4(1000), lambda: timm.create_model("inception_v4")),
-    "IR-v2 / timm": (lambda: models.InceptionResNetV2(1000), lambda: timm.create_model("inception_resnet_v2")),
+    "v3 / timm": (lambda: models.InceptionV3(1000, aux=False), lambda: timm.create_model("inception_v3")),
+    "v4 / timm": (lambda: models.InceptionV4(1000, aux=False), lambda: timm.create_model("inception_v4")),
+    "IR-v2 / timm": (
+        lambda: models.InceptionResNetV2(1000, aux=False),
+        lambda: timm.create_model("inception_resnet_v2"),
+    ),
     "GoogLeNet / torchvision": (
         lambda: models.GoogLeNet(1000, aux=True, preset="torchvision"),  # 3x3 in the place of 5x5
         lambda: torchvision.models.googlenet(aux_logits=True, init_weights=False),

@@ -5,7 +5,7 @@ from functools import partial
 from typing import ClassVar, Literal, TypeAlias
 
 from inception_lightning.models.initialisation import Init, filler, truncated_normal
-from inception_lightning.models.layers import LRN, AvgPool, Concat, Conv, MaxPool, Spec, Style
+from inception_lightning.models.layers import LRN, AvgPool, Concat, Conv, FullConv, MaxPool, Spec, Style
 from inception_lightning.models.network import Inception, Stem, one_of, stem_for
 
 Preset: TypeAlias = Literal["batch_norm", "paper", "torchvision", "seed"]
@@ -19,10 +19,10 @@ PRESETS = {
 
 POOL = MaxPool(3, stride=2, valid=True, ceil=True)
 
-AUXILIARY_HEAD = (  # section 5: 14x14 -> 4x4 -> 4x4x128 -> 1024; the fully connected layer is a 4x4 convolution
+AUXILIARY_HEAD = (  # section 5: 14x14 -> 4x4 -> 4x4x128 -> 1024
     AvgPool(5, stride=3, valid=True),
     Conv(128, 1),
-    Conv(1024, 4, valid=True, norm=False),
+    FullConv(1024, 4, norm=False),
 )
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 
 from torch import nn
 
-from inception_lightning.models.blocks import Conv2d, ConvNormReLU, FilterConcat, ResidualBlock
+from inception_lightning.models.blocks import Conv2d, ConvNormReLU, FilterConcat, FullConv2d, ResidualBlock
 from inception_lightning.models.initialisation import Filler, he
 
 
@@ -34,6 +34,13 @@ class SeparableConv(Conv):
     """``multiplier`` filters on each channel by itself, then ``filters`` 1x1 convolutions, batch norm, ReLU."""
 
     multiplier: int = 8
+
+
+@dataclass(frozen=True)
+class FullConv(Conv):
+    """A convolution over the whole grid that the figures give it, which makes it a fully connected layer."""
+
+    valid: bool = True
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,8 @@ def convolution(channels: int, filters: int, spec: Conv, *, bias: bool, init: Fi
     """The convolution in ``spec``: (N, channels, H, W) -> (N, filters, H', W')."""
     shape = (spec.kernel, spec.stride, _padding(spec))
     if not isinstance(spec, SeparableConv):
-        return Conv2d(channels, filters, *shape, bias=bias, init=init)
+        kind = FullConv2d if isinstance(spec, FullConv) else Conv2d
+        return kind(channels, filters, *shape, bias=bias, init=init)
     inner = channels * spec.multiplier
     depthwise = Conv2d(channels, inner, *shape, groups=channels, bias=False, init=init)
     return nn.Sequential(depthwise, Conv2d(inner, filters, 1, bias=bias, init=init))

@@ -12,7 +12,7 @@ from inception_lightning.configuration import Configurable
 from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import recompute
 from inception_lightning.models.initialisation import he
-from inception_lightning.models.layers import AvgPool, Conv, Spec, Style, build, grid, small
+from inception_lightning.models.layers import AvgPool, Conv, FullConv, Spec, Style, build, grid, small
 
 Stem: TypeAlias = Literal["imagenet", "small"]
 """``imagenet``: the paper's; ``small``: the same convolutions for images of about 32 pixels."""
@@ -23,7 +23,7 @@ Chain: TypeAlias = tuple[Spec, ...]
 AUXILIARY_HEAD = (  # Rethinking, Figure 8: 17x17 -> 5x5 -> 5x5x128 -> 1x1x768
     AvgPool(5, stride=3, valid=True),
     Conv(128, 1),
-    Conv(768, 5, valid=True),
+    FullConv(768, 5),
 )
 
 

@@ -1,11 +1,14 @@
 import pytest
 import torch
+from torch import nn
 
+from inception_lightning.models.blocks import FullConv2d
 from inception_lightning.models.layers import (
     LRN,
     AvgPool,
     Concat,
     Conv,
+    FullConv,
     MaxPool,
     Residual,
     SeparableConv,
@@ -26,6 +29,7 @@ WORDS: list[Spec] = [
     AvgPool(3),
     LRN(),
     SeparableConv(4, 7, stride=2),
+    FullConv(4, 5),
     (Conv(4, 3, valid=True), MaxPool(3, stride=2, valid=True)),
     Concat(Conv(4, 1), (Conv(2, 1), Conv(5, 3)), MaxPool(3)),
     Residual(Concat(Conv(4, 1), Conv(2, 3)), 0.1),
@@ -67,6 +71,19 @@ def test_an_average_pool_before_a_1x1_convolution_may_be_computed_after_it(count
     in_the_figures_order = norm(conv(pool(x))).relu()
     torch.testing.assert_close(module(x), in_the_figures_order, rtol=1e-5, atol=1e-5)
     assert (module.get_submodule("1").pool is None) == (bias and count_include_pad)  # a bias would be diluted
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("side", [5, 6])
+def test_a_convolution_over_the_whole_grid_is_a_convolution(side: int, memory_format: torch.memory_format) -> None:
+    module = FullConv2d(3, 4, 5).to(memory_format=memory_format)
+    x = torch.randn(2, 3, side, side).to(memory_format=memory_format)
+    found = module(x)
+    expected = nn.functional.conv2d(x, module.weight, module.bias)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    weights = list(module.parameters())
+    gradients = [torch.autograd.grad(out.square().sum(), weights) for out in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 
 
 def test_small_drops_strides_pools_and_borders() -> None:
