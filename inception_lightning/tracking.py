@@ -16,6 +16,8 @@ import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from inception_lightning.errors import InputError
+
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0
@@ -54,12 +56,12 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 
     It never asks, hangs or fails: without a key or a network the run is offline, which is said once.
     """
-    mode = wanted.mode or os.environ.get("WANDB_MODE") or "online"
+    mode = wanted.mode or _said_outside()
     if mode == "disabled":
         return None
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
-    wandb.setup()  # reads them before the first warning
+    wandb.setup(wandb.Settings(mode=mode))  # before the first warning, and so that the flag beats the environment
     why_not = None if mode == "offline" else obstacle()
     if why_not:
         log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
@@ -74,6 +76,22 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
         mode="offline" if mode == "offline" or why_not else "online",
         settings=wandb.Settings(init_timeout=INIT_SECONDS),
     )
+
+
+def _said_outside() -> Literal["online", "offline", "disabled"]:
+    """The mode that the environment asks for.
+
+    Raises:
+        InputError: W&B would stumble over it.
+    """
+    match os.environ.get("WANDB_MODE"):
+        case "online" | "offline" | "disabled" as mode:
+            return mode
+        case None | "":
+            os.environ.pop("WANDB_MODE", None)
+            return "online"
+        case other:
+            raise InputError(f"WANDB_MODE is {other!r}: set it to online, offline or disabled, or not at all")
 
 
 def boards(trainer: pl.Trainer) -> list[WandbLogger]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from inception_lightning.errors import InputError
 from inception_lightning.tracking import Wandb, wandb_logger
 from tests.processes import ROOT, finish, rows, start, the_run, wait_until
 
@@ -110,6 +111,19 @@ def test_a_server_that_never_answers_costs_seconds_and_no_run(tmp_path: Path) ->
     assert seconds < 20
 
 
+def test_the_wish_beats_the_environment(tmp_path: Path) -> None:
+    with server(tmp_path / "silence") as environment:
+        lines, _ = run(tmp_path, {"mode": "online"}, **environment | {"WANDB_MODE": "offline"})
+        assert not json.loads(lines[0])["offline"]
+        lines, _ = run(tmp_path, {"mode": "offline"}, **environment)
+        assert json.loads(lines[0])["offline"]
+
+
+def test_an_empty_wish_is_none(tmp_path: Path) -> None:
+    lines, _ = run(tmp_path, WANDB_MODE="")
+    assert lines[0].startswith("W&B is offline: there is no key")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("told_to_stop", [False, True])
 def test_a_server_that_falls_silent_during_training(whole: Path, tmp_path: Path, told_to_stop: bool) -> None:
@@ -147,6 +161,12 @@ def test_disabled_leaves_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_logger(tmp_path, Wandb()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_mode_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "ofline")
+    with pytest.raises(InputError, match="WANDB_MODE is 'ofline': set it to online, offline or disabled"):
+        wandb_logger(tmp_path, Wandb())
 
 
 def test_each_run_of_a_process_stages_its_pictures_in_its_own_folder(
