@@ -1,7 +1,7 @@
 """The words in which the papers draw their networks, and `build`, which turns them into modules.
 
 Five words serve all variants; GoogLeNet adds local response normalisation, BN-Inception a separable
-convolution.
+convolution, the heads a convolution over their whole grid.
 """
 
 from dataclasses import dataclass, replace
