@@ -128,30 +128,29 @@ def read_manifest(folder: Path) -> list[Entry]:
 def newest_good(folder: Path) -> Path:
     """The checkpoint of the highest step in ``folder`` that is what the manifest says.
 
-    Damaged files are named and set aside.
+    Damaged files are named and set aside. ``best.ckpt`` is taken only where nothing else is good: it is saved
+    within the end of an epoch, whose last row of metrics would be lost.
 
     Raises:
         InputError: None is good.
     """
     known = {entry.sha256: entry for entry in read_manifest(folder)}
-    good: list[tuple[int, bool, Path]] = []
+    good: list[tuple[bool, int, bool, Path]] = []
     for path in sorted(folder.glob("*.ckpt")):
         try:
             entry = known.get(_digest(path))
         except FileNotFoundError:  # another process of the training has just set it aside
             continue
-        if entry is not None:
-            good.append((entry.step, path.name == LAST, path))
-        elif known:
+        if entry is not None or not known:  # without a manifest nothing is known: reading it will tell
+            good.append((path.name in (LAST, PREVIOUS), entry.step if entry else 0, path.name == LAST, path))
+        else:
             aside = path.with_suffix(".damaged")
             log.warning("%s is damaged: its content is not what was written; set aside as %s", path, aside.name)
             with contextlib.suppress(FileNotFoundError):
                 os.replace(path, aside)
-        else:
-            good.append((0, path.name == LAST, path))  # without a manifest nothing is known: reading it will tell
     if not good:
         raise InputError(f"there is no good checkpoint in {folder}")
-    return max(good)[2]
+    return max(good)[-1]
 
 
 def _write_beside(path: Path, content: bytes | memoryview) -> Path:

@@ -51,6 +51,13 @@ def test_the_newest_is_chosen_by_step_and_not_by_time(tmp_path: Path) -> None:
     assert step_of(newest_good(tmp_path)) == 30
 
 
+def test_the_best_is_taken_only_where_nothing_else_is_good(tmp_path: Path) -> None:
+    save(tmp_path, 8, "best.ckpt")
+    assert newest_good(tmp_path) == tmp_path / "best.ckpt"
+    save(tmp_path, 6)
+    assert newest_good(tmp_path) == tmp_path / LAST
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped"])
 def test_a_damaged_one_is_named_set_aside_and_the_one_before_is_taken(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
