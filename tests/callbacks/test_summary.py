@@ -35,9 +35,8 @@ def test_best_is_the_first_of_equals_as_the_checkpoints() -> None:
     assert rows(callback.table()) == [["best", "2", "75.00", "95.00"], ["last", "4", "60.00", "91.00"]]
 
 
-def test_without_top5_there_is_a_dash_and_without_scores_no_row() -> None:
+def test_without_top5_there_is_a_dash() -> None:
     assert rows(summary(Score(1, 0.123456, None)).table()) == [["best", "1", "12.35", "-"], ["last", "1", "12.35", "-"]]
-    assert rows(summary().table()) == []
 
 
 def test_a_resumed_run_keeps_the_scores_before() -> None:
@@ -67,3 +66,13 @@ def test_a_run_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert re.search(
         r"images per second in training, \d+ ms a step, of which \d+ waiting for data; \d+\.\d GiB", printed
     )
+
+
+def test_without_validation_there_is_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
+    callback = RunSummary(tmp_path, tmp_path / "best.ckpt", Speed())
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0, callbacks=[callback, callback.speed])
+    trainer.fit(InceptionClassifier(net), Digits(batch_size=8))
+    printed = capsys.readouterr().out
+    assert "┃" not in printed
+    assert f"run        {tmp_path}" in printed

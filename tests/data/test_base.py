@@ -170,5 +170,5 @@ def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
 
 
 def test_a_class_of_one_image_is_refused() -> None:
-    with pytest.raises(InputError, match="cannot hold out"):
+    with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
         split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
