@@ -53,12 +53,12 @@ class Case:
 
 
 def ours_with_aux(net: nn.Module) -> Callable[[Tensor], list[Tensor]]:
-    """Images -> logits of the classifier and of all heads."""
+    """Images -> logits of the classifier and, in training, of all heads."""
     assert isinstance(net, models.Inception)
-    if not net.aux_heads:
-        return lambda images: [net(images)]
 
     def outputs(images: Tensor) -> list[Tensor]:
+        if not (net.training and net.aux_heads):
+            return [net(images)]
         logits, aux = net.forward_with_aux(images)
         return [logits, *aux.values()]
 
@@ -66,7 +66,7 @@ def ours_with_aux(net: nn.Module) -> Callable[[Tensor], list[Tensor]]:
 
 
 def theirs_with_aux(net: nn.Module) -> Callable[[Tensor], list[Tensor]]:
-    """Images -> logits of the classifier and of all heads; a peer returns a tuple in training."""
+    """The same for a peer, which returns a tuple in training."""
 
     def outputs(images: Tensor) -> list[Tensor]:
         given = net(images)
@@ -79,8 +79,7 @@ def step(net: nn.Module, outputs: Callable[[Tensor], list[Tensor]], images: Tens
     """A training step or an evaluation, ready to be called."""
     labels = torch.arange(len(images), device=images.device)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9)
-    heads_too = outputs if case.train else lambda images: [net(images)]
-    forward = torch.compile(heads_too) if case.compiled else heads_too
+    forward = torch.compile(outputs) if case.compiled else outputs
     cast = torch.autocast(case.device.type, case.dtype, enabled=case.dtype != torch.float32)
 
     def train() -> None:
