@@ -116,10 +116,13 @@ class Style:
     init: Filler = he
     learned_scales: bool = False
 
-    @property
-    def commutes(self) -> bool:
-        """Whether an average pool and a 1x1 convolution can change places: not where padding would dilute a bias."""
-        return not self.count_include_pad or (self.batch_norm and not self.conv_bias)
+    def norm(self, conv: Conv) -> bool:
+        """Whether ``conv`` is followed by batch norm."""
+        return self.batch_norm and conv.norm
+
+    def bias(self, conv: Conv) -> bool:
+        """Whether ``conv`` has a bias."""
+        return self.conv_bias or not self.norm(conv)
 
     def filters(self, filters: int) -> int:
         """The number of filters at this width, at least one."""
@@ -133,10 +136,11 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
     channels, so nothing changes but the work: the pool reads the convolution's few filters.
     """
     match spec:
-        case AvgPool(stride=1, valid=False) as pool, Conv(kernel=1, stride=1, norm=True) as one if style.commutes:
-            module, filters = build(one, channels, style)
-            module.pool, _ = build(pool, filters, style)
-            return nn.Sequential(nn.Identity(), module), filters  # the weights are still those of the second word
+        case AvgPool(stride=1, valid=False) as pool, Conv(kernel=1, stride=1) as one if not (
+            style.count_include_pad and style.bias(one)  # which the padding would dilute
+        ):
+            project, filters = _conv_norm_relu(one, channels, style, build(pool, channels, style)[0])
+            return nn.Sequential(nn.Identity(), project), filters  # the weights are still those of the second word
         case tuple():
             modules = []
             for word in spec:
@@ -144,9 +148,7 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
                 modules.append(module)
             return nn.Sequential(*modules), channels
         case Conv():
-            filters, norm = style.filters(spec.filters), style.batch_norm and spec.norm
-            conv = convolution(channels, filters, spec, bias=style.conv_bias or not norm, init=style.init)
-            return ConvNormReLU(conv, nn.BatchNorm2d(filters, eps=style.bn_eps) if norm else nn.Identity()), filters
+            return _conv_norm_relu(spec, channels, style)
         case MaxPool():
             return nn.MaxPool2d(spec.kernel, spec.stride, _padding(spec), ceil_mode=spec.ceil), channels
         case AvgPool():
@@ -219,6 +221,13 @@ def convolution(channels: int, filters: int, spec: Conv, *, bias: bool, init: Fi
     inner = channels * spec.multiplier
     depthwise = Conv2d(channels, inner, *shape, groups=channels, bias=False, init=init)
     return nn.Sequential(depthwise, Conv2d(inner, filters, 1, bias=bias, init=init))
+
+
+def _conv_norm_relu(spec: Conv, channels: int, style: Style, pool: nn.Module | None = None) -> tuple[ConvNormReLU, int]:
+    filters = style.filters(spec.filters)
+    conv = convolution(channels, filters, spec, bias=style.bias(spec), init=style.init)
+    norm = nn.BatchNorm2d(filters, eps=style.bn_eps) if style.norm(spec) else nn.Identity()
+    return ConvNormReLU(conv, norm, pool), filters
 
 
 def _pair(kernel: int | tuple[int, int]) -> tuple[int, int]:
