@@ -56,7 +56,8 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 
     It never asks, hangs or fails: without a key or a network the run is offline, which is said once.
     """
-    mode = wanted.mode or _said_outside()
+    outside = _said_outside()  # looked at even where the flag beats it: W&B reads it too
+    mode = wanted.mode or outside
     if mode == "disabled":
         return None
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
@@ -79,7 +80,7 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 
 
 def _said_outside() -> Literal["online", "offline", "disabled"]:
-    """The mode that the environment asks for.
+    """The mode that the environment asks for; an empty one is removed from it.
 
     Raises:
         InputError: W&B would stumble over it.

@@ -40,9 +40,9 @@ def killed_run(place: Path, checkpoints: Path, moments: list[int], workers: list
     return the_run(place)
 
 
-def test_a_run_killed_twice(whole: Path, tmp_path: Path, other_file_system: Path) -> None:
+def test_a_run_killed_three_times(whole: Path, tmp_path: Path, other_file_system: Path) -> None:
     end_of_epoch = 10  # best.ckpt is saved, last.ckpt is not
-    run = killed_run(tmp_path, other_file_system, [end_of_epoch, 14], [0, 2])
+    run = killed_run(tmp_path, other_file_system, [6, end_of_epoch, 14], [0, 0, 2])
     assert_same_run(whole, run, other_file_system / run.name)
 
 

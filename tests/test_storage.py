@@ -15,9 +15,8 @@ from inception_lightning.storage import LAST, MANIFEST, PREVIOUS, CheckpointFile
 
 KILLS = 20
 SAVES_TIMED = 3
-SAVING = multiprocessing.get_context(
-    "forkserver"
-)  # its processes start in no time, and know nothing of pytest's threads
+# its processes start in no time, and know nothing of pytest's threads
+SAVING = multiprocessing.get_context("forkserver")
 SAVING.set_forkserver_preload(["tests.test_storage"])
 
 

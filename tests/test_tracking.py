@@ -122,6 +122,8 @@ def test_the_wish_beats_the_environment(tmp_path: Path) -> None:
 def test_an_empty_wish_is_none(tmp_path: Path) -> None:
     lines, _ = run(tmp_path, WANDB_MODE="")
     assert lines[0].startswith("W&B is offline: there is no key")
+    lines, _ = run(tmp_path, {"mode": "offline"}, WANDB_MODE="")
+    assert json.loads(lines[0])["offline"]
 
 
 @pytest.mark.slow
@@ -167,6 +169,8 @@ def test_an_unknown_mode_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WANDB_MODE", "ofline")
     with pytest.raises(InputError, match="WANDB_MODE is 'ofline': set it to online, offline or disabled"):
         wandb_logger(tmp_path, Wandb())
+    with pytest.raises(InputError, match="WANDB_MODE is 'ofline'"):
+        wandb_logger(tmp_path, Wandb(mode="offline"))  # W&B itself reads the environment
 
 
 def test_each_run_of_a_process_stages_its_pictures_in_its_own_folder(

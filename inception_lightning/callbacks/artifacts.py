@@ -19,7 +19,9 @@ class CheckpointArtifact(Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log those that are there; the files stay where they are and are not copied."""
-        for board in boards(trainer) if trainer.is_global_zero else ():
+        if not trainer.is_global_zero:
+            return
+        for board in boards(trainer):
             for alias, path in self.files.items():
                 if path.is_file():
                     offer(functools.partial(_log, board.experiment, path, alias))

@@ -62,8 +62,9 @@ class RunSummary(Callback):
         """Print the table, when the progress bar has left the screen."""
         if trainer.is_global_zero:
             console = Console(soft_wrap=True)
-            if self.scores:
-                console.print(self.table())
+            table = self.table()
+            if table.row_count:
+                console.print(table)
             console.print(f"speed      {self._speed(trainer)}", highlight=False)
             console.print(f"run        {self.folder}", highlight=False)
             if self.best.is_file():
@@ -74,9 +75,10 @@ class RunSummary(Callback):
         table = Table()
         for heading in ("validation", "epoch", "top-1 %", "top-5 %"):
             table.add_column(heading, justify="left" if heading == "validation" else "right")
-        best = max(self.scores, key=lambda score: score.top1)  # the first of equals, as the checkpoint's
-        for name, score in (("best", best), ("last", self.scores[-1])):
-            table.add_row(name, str(score.epoch), _percent(score.top1), _percent(score.top5))
+        if self.scores:
+            best = max(self.scores, key=lambda score: score.top1)  # the first of equals, as the checkpoint's
+            for name, score in (("best", best), ("last", self.scores[-1])):
+                table.add_row(name, str(score.epoch), _percent(score.top1), _percent(score.top5))
         return table
 
     def _speed(self, trainer: pl.Trainer) -> str:

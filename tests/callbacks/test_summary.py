@@ -35,8 +35,9 @@ def test_best_is_the_first_of_equals_as_the_checkpoints() -> None:
     assert rows(callback.table()) == [["best", "2", "75.00", "95.00"], ["last", "4", "60.00", "91.00"]]
 
 
-def test_without_top5_there_is_a_dash() -> None:
+def test_without_top5_there_is_a_dash_and_without_scores_no_row() -> None:
     assert rows(summary(Score(1, 0.123456, None)).table()) == [["best", "1", "12.35", "-"], ["last", "1", "12.35", "-"]]
+    assert rows(summary().table()) == []
 
 
 def test_a_resumed_run_keeps_the_scores_before() -> None:
