@@ -30,10 +30,10 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
 from inception_lightning.data import ImageFolder
-from inception_lightning.data.draws import Draws
-from inception_lightning.data.files import decode_bytes
-from inception_lightning.data.listing import image_files
-from inception_lightning.data.loaders import TrainLoader, collate
+from inception_lightning.loading.decoding import decode_bytes
+from inception_lightning.loading.listing import image_files
+from inception_lightning.loading.loaders import TrainLoader, collate
+from inception_lightning.loading.random_numbers import Draws
 
 SIZE, BATCH = 299, 25
 RAW = {"torchvision.io": "raw decode, torchvision.io", "simplejpeg": "raw decode, simplejpeg"}

@@ -19,10 +19,10 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch import Tensor, nn
 
-from inception_lightning.cli import InceptionCLI
+from inception_lightning.commands.exit_codes import exit_code, say_what_matters
+from inception_lightning.commands.fit import InceptionCLI
 from inception_lightning.data.base import Batch, ImageDataModule
-from inception_lightning.exits import exit_code, say_what_matters
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 WARM_UP = 5
 """Steps that are not counted: memory is being found, convolutions are being chosen."""

@@ -18,9 +18,9 @@ from lightning.pytorch.callbacks import Callback
 
 from inception_lightning import Digits, InceptionClassifier, InceptionResNetV1
 from inception_lightning.callbacks import ResidualTelemetry
-from inception_lightning.metrics_file import MetricsFile
-from inception_lightning.optim import RMSpropTF
-from inception_lightning.tracking import Wandb, wandb_logger
+from inception_lightning.runs.metrics_csv import MetricsFile
+from inception_lightning.runs.wandb import Wandb, wandb_logger
+from inception_lightning.training.optim import RMSpropTF
 
 WARM_UP = 6  # steps
 

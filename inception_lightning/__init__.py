@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         InceptionV3,
         InceptionV4,
     )
-    from inception_lightning.module import InceptionClassifier
+    from inception_lightning.training.classifier import InceptionClassifier
 
 __version__ = "0.1.0"
 
@@ -43,5 +43,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    rooms = (importlib.import_module(f"{__name__}.{room}") for room in ("models", "data", "module"))
+    rooms = (importlib.import_module(f"{__name__}.{room}") for room in ("models", "data", "training.classifier"))
     return next(getattr(room, name) for room in rooms if name in vars(room))

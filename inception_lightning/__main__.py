@@ -67,32 +67,32 @@ def main(args: list[str] | None = None) -> int:
         print(f"inception-lightning {__version__}")
         return 0
     if args[0] == "models":
-        from inception_lightning import catalogue
+        from inception_lightning.commands import models
 
         try:
-            return catalogue.main(args[1:])
+            return models.main(args[1:])
         except BrokenPipeError:  # its reader, head perhaps, has seen enough
             sys.stdout = None
             return 0
     if args[0] == "sweep":
-        from inception_lightning import study
+        from inception_lightning.commands import sweep
 
-        return study.main(args[1:])
+        return sweep.main(args[1:])
     if args[0] == "report":
-        from inception_lightning import report
+        from inception_lightning.commands import report
 
         return report.main(args[1:])
     if args[0] == "dashboard":
-        from inception_lightning import dashboard
+        from inception_lightning.commands import dashboard
 
         return dashboard.main(args[1:])
     if args[0] == "data":
-        from inception_lightning.data import commands
+        from inception_lightning.commands import data
 
-        return commands.main(args[1:])
-    from inception_lightning import cli  # imports torch
+        return data.main(args[1:])
+    from inception_lightning.commands import fit  # imports torch
 
-    return cli.run(args)
+    return fit.run(args)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from torch.optim import AdamW
 from torchvision.io import write_png
 
 from inception_lightning import ImageFolder, InceptionClassifier, InceptionResNetV1
-from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.loading.views import Augmentation, CenterCrop
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", r"isinstance\(treespec, LeafSpec\)")  # Lightning 2.6 under torch 2.15

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from inception_lightning import catalogue
+from inception_lightning.commands import models as catalogue
 from inception_lightning.models import inception_resnet, inception_v4
 from inception_lightning.models.layers import Style, build
 

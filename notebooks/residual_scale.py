@@ -25,8 +25,8 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from inception_lightning import report
-from inception_lightning.results import history, table
+from inception_lightning.studies import report
+from inception_lightning.studies.results import history, table
 
 ROOT = Path.cwd() if Path("experiments").is_dir() else Path.cwd().parent
 OWN = os.environ.get("RESIDUAL_SCALE_RUNS")

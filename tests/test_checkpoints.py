@@ -14,9 +14,9 @@ from inception_lightning.__main__ import main
 from inception_lightning.callbacks import WeightAverage
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 from tests.processes import AVERAGED, SMALL
-from tests.training import quiet_trainer
+from tests.trainers import quiet_trainer
 
 KINDS = ("plain", "averaged", "compiled")
 

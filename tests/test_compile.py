@@ -15,8 +15,8 @@ from torch._dynamo.utils import counters
 from inception_lightning.callbacks import WeightAverage
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 
 class Graphs(Callback):

@@ -15,11 +15,11 @@ from torch.multiprocessing.spawn import spawn
 
 from inception_lightning import InceptionClassifier
 from inception_lightning.data.base import Batch, ImageDataModule, Split
-from inception_lightning.data.images import ImageTensors
-from inception_lightning.data.loaders import collate
-from inception_lightning.data.transforms import Augmentation, CenterCrop
-from inception_lightning.metrics_file import MetricsFile
+from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.loaders import collate
+from inception_lightning.loading.views import Augmentation, CenterCrop
 from inception_lightning.models import InceptionResNetV1
+from inception_lightning.runs.metrics_csv import MetricsFile
 
 SIZES = (1, 7, 100, 101)
 

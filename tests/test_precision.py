@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 OPTIMIZER = functools.partial(torch.optim.AdamW, lr=0.003)
 

@@ -10,7 +10,7 @@ from torchvision.io import write_jpeg
 
 from inception_lightning.__main__ import main
 from inception_lightning.models import InceptionV4
-from inception_lightning.models.export import save_weights
+from inception_lightning.weights.save import save_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
 
-from inception_lightning.tracking import boards, offer
+from inception_lightning.runs.wandb import boards, offer
 
 
 class CheckpointArtifact(Callback):

@@ -14,8 +14,8 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from inception_lightning.callbacks.pictures import short_name
-from inception_lightning.module import InceptionClassifier
-from inception_lightning.tracking import boards, offer
+from inception_lightning.runs.wandb import boards, offer
+from inception_lightning.training.classifier import InceptionClassifier
 
 NAMED_CLASSES = 30  # more names cannot be read beside a matrix
 COUNTED_CLASSES = 2000  # the square of more does not fit into memory

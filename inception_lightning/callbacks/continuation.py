@@ -13,13 +13,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
-from inception_lightning.callbacks.signals import Signals
-from inception_lightning.data.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.errors import Stop
-from inception_lightning.metrics_file import MetricsFile
-from inception_lightning.module import InceptionClassifier
-from inception_lightning.storage import ATTEMPTS, LAST, CheckpointFiles
-from inception_lightning.tracking import boards
+from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
+from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
+from inception_lightning.runs.metrics_csv import MetricsFile
+from inception_lightning.runs.signals import Signals
+from inception_lightning.runs.wandb import boards
+from inception_lightning.training.classifier import InceptionClassifier
 
 log = logging.getLogger(__name__)
 

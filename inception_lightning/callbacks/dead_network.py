@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from inception_lightning.errors import Stop
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-from inception_lightning.data.loaders import TrainLoader
-from inception_lightning.data.views import RandomViews
 from inception_lightning.errors import Stop
+from inception_lightning.loading.loaders import TrainLoader
+from inception_lightning.loading.views import RandomViews
 
 SHOWN = 32
 

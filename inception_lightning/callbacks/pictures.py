@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
-from inception_lightning.module import InceptionClassifier
-from inception_lightning.tracking import boards, offer
+from inception_lightning.runs.wandb import boards, offer
+from inception_lightning.training.classifier import InceptionClassifier
 
 GRID = (4, 8)  # rows and columns of validation images
 

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
 from inception_lightning.data.folder import Photos
-from inception_lightning.module import Prediction
+from inception_lightning.training.classifier import Prediction
 
 Row = list[str]
 

@@ -11,8 +11,8 @@ import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
-from inception_lightning.code_state import code_state
-from inception_lightning.tracking import boards
+from inception_lightning.runs.code_state import code_state
+from inception_lightning.runs.wandb import boards
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from inception_lightning.metrics_file import MetricsFile
-from inception_lightning.tracking import boards
+from inception_lightning.runs.metrics_csv import MetricsFile
+from inception_lightning.runs.wandb import boards
 
 
 @dataclass

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inception_lightning.callbacks.speed import Speed, peak_memory
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import ResidualBlock
 from inception_lightning.models.network import Inception
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 
 class ResidualTelemetry(Callback):

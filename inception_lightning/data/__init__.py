@@ -7,7 +7,7 @@ from inception_lightning.data.folder import ImageFolder, Photos
 from inception_lightning.data.imagenet import ImageNet
 from inception_lightning.data.shards import Shards
 from inception_lightning.data.table import ImageTable
-from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.loading.views import Augmentation, CenterCrop
 
 __all__ = [
     "CIFAR10",

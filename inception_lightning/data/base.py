@@ -13,16 +13,16 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from inception_lightning.configuration import Configurable
-from inception_lightning.data import fingerprint, machine
+from inception_lightning.configurable import Configurable
+from inception_lightning.data import fingerprint
 from inception_lightning.data.fingerprint import Fingerprint
-from inception_lightning.data.images import ImageDataset
-from inception_lightning.data.loaders import Collate, EvaluationLoader, TrainLoader, collate
-from inception_lightning.data.rooms import Rooms
-from inception_lightning.data.samplers import EvaluationSampler, TrainSampler
-from inception_lightning.data.transforms import Augmentation, CenterCrop
-from inception_lightning.data.views import FixedViews, RandomViews
 from inception_lightning.errors import InputError
+from inception_lightning.loading import shared_memory
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
+from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
+from inception_lightning.loading.shared_memory import Rooms
+from inception_lightning.loading.views import Augmentation, CenterCrop, FixedViews, RandomViews
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         super().__init__()
         self.image_size = image_size
         self.batch_size = batch_size
-        self.num_workers = machine.workers(image_size, batch_size) if num_workers is None else num_workers
+        self.num_workers = shared_memory.workers(image_size, batch_size) if num_workers is None else num_workers
         self.augmentation = augmentation
         self.evaluation = evaluation
         self.seed = seed
@@ -116,7 +116,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         Raises:
             InputError: It does not.
         """
-        machine.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
+        shared_memory.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
 
     def train_dataloader(self) -> TrainLoader:
         """Random views in a new order each epoch; a last, smaller batch is left out.
@@ -173,7 +173,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         )
 
     def _collate(self) -> Collate:
-        if self.num_workers == 0 or not machine.is_ample(self.image_size, self.batch_size, self.num_workers):
+        if self.num_workers == 0 or not shared_memory.is_ample(self.image_size, self.batch_size, self.num_workers):
             return collate
         return Rooms(self.num_workers, self.batch_size * 3 * self.image_size**2)
 

@@ -12,9 +12,9 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
-from inception_lightning.data.files import ImageFiles, ImageInputError, decode
 from inception_lightning.data.folder import ImageFolder
-from inception_lightning.data.images import ImageDataset
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.decoding import ImageFiles, ImageInputError, decode
 
 PER_TASK = 16
 

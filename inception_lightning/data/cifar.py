@@ -12,10 +12,10 @@ from torchvision.datasets.utils import check_integrity, download_url
 
 from inception_lightning.data.archives import extract
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
-from inception_lightning.data.images import ImageTensors
 from inception_lightning.data.pickles import read_pickle
-from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
+from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.views import Augmentation, CenterCrop
 
 
 class CIFAR10(ImageDataModule):

@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
-from inception_lightning.data.images import ImageTensors
-from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.views import Augmentation, CenterCrop
 
 
 class Digits(ImageDataModule):

@@ -1,10 +1,16 @@
-"""What tells two states of the data apart, so that a run never goes on with other images unnoticed."""
+"""What tells two states of the data apart, and whether validation images are among the training images."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from inception_lightning.data.images import ImageDataset
+import numpy as np
+
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.decoding import ImageFiles
 
 Fingerprint: TypeAlias = dict[str, Any]
 """Class names; and for each split the number of images and two checksums. Plain data for a checkpoint."""
@@ -45,3 +51,64 @@ def _of_split(dataset: ImageDataset) -> dict[str, Any]:
         contents.update(part)
     labels = hashlib.sha256(dataset.labels.numpy().tobytes())
     return {"images": len(dataset), "labels": labels.hexdigest(), "contents": contents.hexdigest()}
+
+
+log = logging.getLogger(__name__)
+
+MOST_FILES = 20_000
+"""Of each split so many files, evenly spread, are looked at; ``lightning data check`` looks at all."""
+SECONDS = 5.0
+
+
+def warn_of_shared(train: ImageFiles, val: ImageFiles) -> None:
+    """Say it in a sentence where validation images are training images."""
+    pairs = shared(train, val)
+    if pairs:
+        log.warning(
+            "at least %d of the validation images are training images too, %s is %s: "
+            "accuracy will be too good; lightning data check lists them",
+            *(len(pairs), *pairs[0]),
+        )
+
+
+def shared(train: ImageFiles, val: ImageFiles, seconds: float = SECONDS) -> list[tuple[str, str]]:
+    """Validation files and training files of the same content, as many as are found in the time.
+
+    Only files of the same size are read.
+    """
+    until = time.monotonic() + seconds
+    by_size: dict[int, list[str]] = {}
+    for file, size in _sizes(val, until):
+        by_size.setdefault(size, []).append(file)
+    hashes: dict[int, dict[bytes, str]] = {}
+    found = []
+    for file, size in _sizes(train, until):
+        if size not in by_size or time.monotonic() > until:
+            continue
+        if size not in hashes:
+            hashes[size] = {_hash(other): other for other in by_size[size]}
+        other = hashes[size].pop(_hash(file), None)
+        if other is not None:
+            found.append((other, file))
+    return found
+
+
+def _sizes(files: ImageFiles, until: float) -> Iterator[tuple[str, int]]:
+    for index in np.linspace(0, len(files) - 1, min(len(files), MOST_FILES), dtype=np.int64):
+        file = files.files.path(index)
+        try:
+            size = os.stat(file).st_size
+        except OSError:  # it has vanished
+            size = 0
+        if size:
+            yield file, size
+        if time.monotonic() > until:
+            return
+
+
+def _hash(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").digest()
+    except OSError:
+        return os.urandom(32)  # equal to none

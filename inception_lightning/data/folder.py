@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
-from inception_lightning.data.files import ImageFiles
-from inception_lightning.data.listing import FileNames, class_folders, image_files, image_names
-from inception_lightning.data.overlap import warn_of_shared
-from inception_lightning.data.quarantine import QuarantinedFiles
-from inception_lightning.data.transforms import Augmentation, CenterCrop
+from inception_lightning.data.fingerprint import warn_of_shared
 from inception_lightning.errors import InputError
-from inception_lightning.metrics_file import MetricsFile
+from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.listing import FileNames, class_folders, image_files, image_names
+from inception_lightning.loading.quarantine import QuarantinedFiles
+from inception_lightning.loading.views import Augmentation, CenterCrop
+from inception_lightning.runs.metrics_csv import MetricsFile
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from torchvision.models import Inception_V3_Weights
 
 from inception_lightning.data.base import Split
-from inception_lightning.data.files import ImageFiles
 from inception_lightning.data.folder import ImageFolder
-from inception_lightning.data.listing import image_files
 from inception_lightning.errors import InputError
+from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.listing import image_files
 
 
 class ImageNet(ImageFolder):

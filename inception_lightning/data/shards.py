@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.base import ImageDataModule, Split
-from inception_lightning.data.files import ImageFiles, decode_bytes
 from inception_lightning.data.folder import ImageFolder
-from inception_lightning.data.images import ImageDataset
-from inception_lightning.data.jpeg import Place
-from inception_lightning.data.transforms import Augmentation, CenterCrop
 from inception_lightning.errors import InputError
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.decoding import ImageFiles, decode_bytes
+from inception_lightning.loading.jpeg import Place
+from inception_lightning.loading.views import Augmentation, CenterCrop
 
 TABLE = "shards.json"
 SHARD_BYTES = 2**26

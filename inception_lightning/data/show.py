@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
-from inception_lightning.data.views import RandomViews
+from inception_lightning.loading.views import RandomViews
 
 COLUMNS, ROWS = 8, 2
 

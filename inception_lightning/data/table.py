@@ -6,10 +6,10 @@ from functools import cached_property
 import torch
 
 from inception_lightning.data.base import Split, split_by_fraction
-from inception_lightning.data.files import ImageFiles
 from inception_lightning.data.folder import ImageFolder
-from inception_lightning.data.listing import FileNames
 from inception_lightning.errors import InputError
+from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.listing import FileNames
 
 Row = dict[str, str]
 

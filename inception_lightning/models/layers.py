@@ -142,7 +142,8 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
             project, filters = _conv_norm_relu(one, channels, style, build(pool, channels, style)[0])
             return nn.Sequential(nn.Identity(), project), filters  # the weights are still those of the second word
         case tuple():
-            modules = []
+            modules: list[nn.Module] = []
+            module: nn.Module
             for word in spec:
                 module, channels = build(word, channels, style)
                 modules.append(module)
@@ -161,9 +162,9 @@ def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
             return FilterConcat([module for module, _ in branches]), sum(filters for _, filters in branches)
         case Residual():
             inner, inner_channels = build(spec.inner, channels, style)
-            project = Conv2d(inner_channels, channels, 1, init=style.init)
+            to_channels = Conv2d(inner_channels, channels, 1, init=style.init)
             on_sum = nn.BatchNorm2d(channels, eps=style.bn_eps) if spec.norm else nn.Identity()
-            return ResidualBlock(inner, project, on_sum, spec.scale, spec.relu, style.learned_scales), channels
+            return ResidualBlock(inner, to_channels, on_sum, spec.scale, spec.relu, style.learned_scales), channels
         case _:
             assert_never(spec)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inception_lightning.configuration import Configurable
+from inception_lightning.configurable import Configurable
 from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import recompute
 from inception_lightning.models.initialisation import he

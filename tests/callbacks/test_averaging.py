@@ -11,7 +11,7 @@ from torch import Tensor
 from inception_lightning.callbacks import WeightAverage
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 State = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inception_lightning.storage import newest_good
+from inception_lightning.runs.checkpoints import newest_good
 from tests.processes import assert_same_run, finish, start, the_run
 
 MEGABYTE = 2**20

@@ -13,8 +13,8 @@ from inception_lightning.callbacks import DeadNetwork
 from inception_lightning.data import Digits
 from inception_lightning.errors import Stop
 from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 REMEDY = "start again with lower residual_scales (0.1 to 0.3), or a lower learning rate"
 

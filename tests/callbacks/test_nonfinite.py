@@ -11,10 +11,10 @@ from inception_lightning.callbacks import FiniteGuard
 from inception_lightning.data import ImageFolder
 from inception_lightning.errors import Stop
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 from tests.faults import Fault
 from tests.processes import FAULT, TWO, finish, last_checkpoint, seconds_since_fault, start, the_run
-from tests.training import quiet_trainer
+from tests.trainers import quiet_trainer
 
 
 def stopped(place: Path, *options: str) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from inception_lightning.callbacks.pictures import draw_curves, draw_predictions, predict_some, predictions_table
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 METRICS = """epoch,step,train/loss,train/loss_main,train/lr,val/loss,val/top1,val/top5
 0,9,2.5,2.0,0.1,,,

@@ -11,7 +11,7 @@ from rich.console import Console
 from inception_lightning.callbacks import LineProgress, NetSummary
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
+from inception_lightning.training.classifier import InceptionClassifier
 
 
 def fit(folder: Path, callback: Callback, **options: int) -> None:

@@ -14,8 +14,8 @@ from inception_lightning.callbacks.speed import Stretch
 from inception_lightning.data import Digits
 from inception_lightning.data.base import Batch
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 TAKES = {"train": 0.05, "wait": 0.1, "val": 0.5}  # seconds
 

@@ -12,8 +12,8 @@ from inception_lightning.callbacks import RunSummary, Speed
 from inception_lightning.callbacks.summary import Score
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 
 def rows(table: Table) -> list[list[str]]:

@@ -10,8 +10,8 @@ from inception_lightning.callbacks.telemetry import ResidualTelemetry, before_po
 from inception_lightning.data import Digits
 from inception_lightning.errors import InputError
 from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1, InceptionResNetV2
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 BLOCKS = ("inception_a.0", "inception_b.0", "inception_c.0")
 

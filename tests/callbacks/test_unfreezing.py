@@ -10,8 +10,8 @@ from inception_lightning.callbacks import Unfreeze
 from inception_lightning.data import Digits
 from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.module import InceptionClassifier
-from tests.training import quiet_trainer
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 
 class Changes(Callback):

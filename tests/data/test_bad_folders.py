@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from inception_lightning.data import ImageFolder, ImageNet
-from inception_lightning.data.listing import FileNames, class_folders, image_names
 from inception_lightning.errors import InputError
+from inception_lightning.loading.listing import FileNames, class_folders, image_names
 
 Maker = Callable[[Path], None]
 Outcome = tuple[int, int, int] | str
@@ -155,6 +155,6 @@ def test_class_folders_that_cannot_be_read_are_a_sentence(tmp_path: Path, monkey
     def refuse(folder: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("inception_lightning.data.listing.os.scandir", refuse)
+    monkeypatch.setattr("inception_lightning.loading.listing.os.scandir", refuse)
     with pytest.raises(InputError, match=f"cannot read the folder {tmp_path}: Permission denied"):
         class_folders(tmp_path)

@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 from inception_lightning.data import Augmentation, CenterCrop, ImageDataModule
 from inception_lightning.data.base import Split, split_by_fraction
 from inception_lightning.data.fingerprint import changes
-from inception_lightning.data.images import ImageTensors
 from inception_lightning.errors import InputError
+from inception_lightning.loading.dataset import ImageTensors
 
 
 class Noise(ImageDataModule):

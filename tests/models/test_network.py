@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
-from inception_lightning.configuration import rebuild
+from inception_lightning.configurable import rebuild
 from inception_lightning.errors import InputError
 from inception_lightning.models import (
     GoogLeNet,

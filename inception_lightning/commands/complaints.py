@@ -1,0 +1,87 @@
+"""A parser's complaint in one sentence, with the nearest right name."""
+
+import dataclasses
+import difflib
+import inspect
+import pydoc
+import re
+from collections.abc import Iterable
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from inception_lightning import data, models
+from inception_lightning.configurable import subclasses
+
+UNKNOWN_OPTION = re.compile(r"(?:Option|accept option|unrecognized arguments:) '?(?:--)?([\w.+]+)")
+UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+NO_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
+WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*?)(?:\. Got value: .*)?$", re.MULTILINE)
+INNERMOST_UNION = r"Subtypes: \[([^\n]+)\]\n(?:(?!Subtypes:).)*?Given value: ([^\n]*?)(?:\. Got value: [^\n]*)?$"
+WRONG_UNION = re.compile(INNERMOST_UNION, re.DOTALL | re.MULTILINE)
+NUMBER = re.compile("<class '(int|float)'>")
+MISSING_FILE = re.compile(r"File does not exist: '(.+)'")
+MISSING_OPTION = re.compile(r"arguments are required: (?:\w+\.)?(\S+)")
+UNKNOWN_COMMAND = re.compile(r"argument subcommand: invalid choice: '(.+?)' \(choose from '(.+)'\)")
+DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
+KEY = re.compile(r'Parser key "([\w.]+)"')
+OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
+
+
+def sentence(complaint: str, options: Iterable[str]) -> str:
+    """What is wrong, where, and how to mend it.
+
+    Args:
+        complaint: The parser's message, of up to a page.
+        options: The options that the command has.
+    """
+    where = ".".join(KEY.findall(complaint))
+    if found := UNKNOWN_COMMAND.search(complaint):
+        commands = found[2].split("', '")
+        return f"there is no command {found[1]}{_instead(found[1], commands)}"
+    if found := DENIED.search(complaint):
+        return f"{where}: a page may not name {found[1]}: say --trust-config on the command line if you trust it"
+    if found := UNKNOWN_OPTION.search(complaint):
+        known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
+        return f"there is no option {_join(where, found[1])}{_instead(found[1], known)}"
+    union = WRONG_UNION.search(complaint)
+    wants_number = union and NUMBER.search(union[1])  # a learning rate may also be a Tensor, which is a class
+    if (found := UNKNOWN_CLASS.search(complaint)) and not wants_number:
+        return f"{where}: there is no class {found[1]}{_instead(found[1], _class_names())}"
+    if found := NO_SUBCLASS.search(complaint):
+        return f"{where}: {found[1]} is no {found[2]}"
+    if found := WRONG_VALUE.search(complaint) or union:
+        return f"{where}: expected {_readable(found[1])}, got {found[2]}"
+    if found := MISSING_FILE.search(complaint):
+        return f"there is no file {found[1]}"
+    if found := MISSING_OPTION.search(complaint):
+        return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
+    return " ".join(line.strip() for line in complaint.splitlines())
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, sorted(set(known)), n=1)
+    return f": did you mean {nearest[0]}?" if nearest else ""
+
+
+def _arguments(owner: str) -> list[str]:
+    cls = pydoc.locate(owner)  # the parser has imported it already
+    parameters = inspect.signature(cls).parameters.values() if callable(cls) else ()
+    defaults = [parameter.default for parameter in parameters if dataclasses.is_dataclass(parameter.default)]
+    nested = [field.name for default in defaults for field in dataclasses.fields(default)]
+    return [parameter.name for parameter in parameters] + nested
+
+
+def _class_names() -> list[str]:
+    torchs = [cls.__name__ for base in (Optimizer, LRScheduler) for cls in subclasses(base)]
+    return [*models.__all__, *data.__all__, *torchs]
+
+
+def _readable(types: str) -> str:
+    found = re.findall(r"Literal\[(.+?)\]|<class '(?:\w+\.)*(\w+)'>|(tuple|list)\[", types)
+    names = [name for part in found for name in "".join(part).split(", ")] or [types]
+    return " or ".join("null" if name == "NoneType" else name for name in dict.fromkeys(names))
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

@@ -1,0 +1,101 @@
+"""How a command ends: one sentence for people, one exit code for schedulers."""
+
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+
+import wandb
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from inception_lightning.callbacks.run_folder import discard_if_empty
+from inception_lightning.errors import InputError, Stop, peer_died
+from inception_lightning.loading.loaders import worker_died
+
+PATIENCE = 20.0
+"""Seconds that the other processes wait for the first, whose sentence people read."""
+
+CLOSING = 8.0
+"""Seconds that W&B has to upload the rest when a run is stopped: schedulers do not wait."""
+
+PARENT = os.getppid()
+"""The first process, where Lightning has started this one; asked now, because it may end before this one."""
+
+HARMLESS_WARNINGS = (
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 under torch 2.15
+    ".*does not have many workers",  # the data module has chosen
+    ".*exists and is not empty",  # config.yaml was written first
+    r"It is recommended to use `self.log\(.*sync_dist=True\)`",  # our metrics have gathered all processes
+    "Be aware that when using `ckpt_path`",  # evaluation needs no checkpoint callback
+    "The anonymous setting has no effect",  # Lightning's W&B logger sets it
+)
+
+
+def exit_code(command: Callable[[], object]) -> int:
+    """Run ``command`` and turn what it raises into a sentence and an exit code.
+
+    Returns:
+        0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage, 130 Ctrl-C, 143 SIGTERM.
+    """
+    try:
+        command()
+    except Stop as stop:
+        return _stopped(stop)
+    except RuntimeError as error:
+        # torch's signal handler raises the first wherever the program is
+        stop_of = worker_died(error) or peer_died(error)
+        if stop_of is None:
+            raise
+        return _stopped(stop_of)
+    except (InputError, MisconfigurationException) as error:
+        if _rank() == 0:
+            discard_if_empty()
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except SIGTERMException:
+        return 143
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+            return 130
+        raise
+    return 0
+
+
+def say_what_matters() -> None:
+    """Let the project's own lines through, on the first process, and none of the advertisements."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)  # who died
+    for message in HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+
+
+def _stopped(stop: Stop) -> int:
+    if _rank() == 0:
+        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
+        _close_wandb(stop.code)
+    elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
+        patience = time.monotonic() + PATIENCE
+        while os.getppid() == PARENT and time.monotonic() < patience:
+            time.sleep(0.1)  # Lightning would kill the first process if this one ended before it
+    return stop.code
+
+
+def _close_wandb(code: int) -> None:
+    closing = threading.Thread(target=wandb.finish, kwargs={"exit_code": code}, daemon=True)
+    closing.start()
+    closing.join(CLOSING)
+    if closing.is_alive():  # its server is silent, and the process would wait for it; what it has not is on the disk
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _rank() -> int:
+    return rank_zero_only.rank  # type: ignore[attr-defined]  # an attribute of a function

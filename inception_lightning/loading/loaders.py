@@ -1,0 +1,141 @@
+"""Loaders whose place in the data is plain state, and which every process leaves at the same time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from inception_lightning.errors import Stop
+from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
+
+Sample: TypeAlias = tuple[Tensor, int]
+Collate: TypeAlias = Callable[[Sequence[Sample]], tuple[Tensor, Tensor]]
+WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
+
+
+def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
+    """One batch, its pixels side by side in memory: as images are decoded, and as convolutions like it.
+
+    In a worker process torch's own function puts it into shared memory straight away.
+    """
+    images, labels = zip(*samples, strict=True)
+    pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
+    return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
+
+
+class _Loader(DataLoader[Sample]):
+    """A DataLoader as all here are."""
+
+    batch_size: int
+
+    def __init__(
+        self,
+        views: Dataset[Sample],
+        sampler: TrainSampler | EvaluationSampler,
+        *,
+        collate: Collate,
+        batch_size: int,
+        num_workers: int,
+        drop_last: bool = False,
+    ) -> None:
+        """Batch ``views`` in the order of ``sampler``."""
+        super().__init__(
+            views,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=num_workers,
+            collate_fn=collate,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=num_workers > 0,
+            generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
+        )
+
+
+class TrainLoader(_Loader):
+    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores.
+
+    Attributes:
+        before_batch: Called before each batch is fetched, when everything about the one before is done and logged.
+    """
+
+    sampler: TrainSampler
+    epoch = 0
+    batches = 0
+    resumed = False
+    before_batch: Callable[[], None] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # batches, not torch's iterator
+        # A generator: Lightning makes the iterator before it tells the sampler the epoch, so nothing may
+        # be drawn or prefetched before the first batch is asked for.
+        epoch = self.sampler.epoch
+        self.batches = self.batches if self.resumed and self.epoch == epoch else 0
+        self.epoch, self.resumed = epoch, False
+        fetched: Iterator[tuple[Tensor, Tensor]] | None = None
+        while self.batches < len(self):
+            if self.before_batch is not None:
+                self.before_batch()
+            if fetched is None:
+                self.sampler.skip = self.batches * self.batch_size
+                fetched = super().__iter__()
+            batch = _fetch(fetched)
+            self.batches += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the next batch comes from."""
+        return {"epoch": self.epoch, "batches": self.batches}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where ``state`` was taken."""
+        self.epoch, self.batches, self.resumed = state["epoch"], state["batches"], True
+
+    def indices(self) -> list[int]:
+        """The samples of the batch that was handed out last."""
+        end = self.batches * self.batch_size
+        return self.sampler.share()[end - self.batch_size : end]
+
+
+class EvaluationLoader(_Loader):
+    """Evaluation batches: every sample once, and one empty batch on a process that has no sample.
+
+    Without it that process would skip the evaluation in whose end all processes count together.
+    """
+
+    sampler: EvaluationSampler
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # as in TrainLoader
+        if len(self.sampler) == 0 and self.sampler.size:
+            images, labels = collate([self.dataset[0]])
+            yield images[:0], labels[:0]  # (0, 3, H, W), (0,)
+            return
+        fetched = super().__iter__()
+        for _ in range(len(self)):
+            yield _fetch(fetched)
+
+    def __len__(self) -> int:
+        return max(super().__len__(), min(1, self.sampler.size))
+
+    @property
+    def common_batches(self) -> int:
+        """The number of batches that every process has at least."""
+        return -(-(self.sampler.size // self.sampler.num_replicas) // self.batch_size)
+
+
+def worker_died(error: Exception) -> Stop | None:
+    """What to say where ``error`` means that a loader's process is dead; None for any other error."""
+    if not isinstance(error, EOFError | ConnectionError) and not str(error).startswith(WORKER_SIGNS):
+        return None
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return Stop(
+        f"a loader's process died ({reason}): the usual cause is too little memory; say fewer --data.num_workers", 1
+    )
+
+
+def _fetch(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    try:
+        return next(batches)
+    except (EOFError, ConnectionError) as error:
+        raise worker_died(error) or error from error

@@ -1,0 +1,198 @@
+"""From a whole image to what a network sees: random views for training, one fixed view for evaluation."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from torchvision.transforms import InterpolationMode, v2
+
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.jpeg import Window
+from inception_lightning.loading.random_numbers import Draws
+from inception_lightning.loading.sampler import mixed_seed
+
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+Range: TypeAlias = tuple[float, float]
+MIDDLE_GREY = 128  # what the networks' normalisation makes 0
+INTERPOLATIONS = ("nearest-exact", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A random view: the inception crop (Going deeper with convolutions, section 6), a flip, and what else is wanted.
+
+    Attributes:
+        area: Smallest and largest share of the image's area that the crop takes, 0..1.
+        aspect: Smallest and largest ratio of the crop's width to its height.
+        flip: Whether every other view is mirrored left to right; wrong for digits and letters.
+        interpolation: How the crop is brought to the network's size; ``random`` draws it, as TF-slim does.
+        crop: ``inception`` draws area and the logarithm of the aspect evenly, ``slim`` height and aspect,
+            which gives larger crops; TF-slim's area begins at 0.05.
+        distortion: Strength of the photometric distortion: 1 changes brightness by an eighth, contrast and
+            saturation by a half and hue by a fifth, in random order, as TF-slim does; 0 leaves it out.
+        rand_augment: Magnitude of RandAugment's two operations, up to 30, often 9; 0 leaves it out.
+        erasing: Share of views of which a rectangle becomes grey, 0..1.
+    """
+
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: bool = True
+    interpolation: Interpolation | Literal["random"] = "bilinear"
+    crop: Literal["inception", "slim"] = "inception"
+    distortion: float = 0.0
+    rand_augment: int = 0
+    erasing: float = 0.0
+
+    def build(self, image_size: int) -> "RandomView":
+        """The view that comes out as uint8 (3, image_size, image_size)."""
+        return RandomView(self, image_size)
+
+
+@dataclass(frozen=True)
+class CenterCrop:
+    """The evaluation view: the shorter side is resized to image_size / fraction, the centre is cut out.
+
+    Attributes:
+        fraction: Share of the shorter side that the crop keeps, above 0 up to 1.
+        interpolation: How the image is resized.
+    """
+
+    fraction: float = 0.875
+    interpolation: Interpolation = "bilinear"
+
+    def build(self, image_size: int) -> v2.Transform:
+        """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
+        shorter_side = math.floor(image_size / self.fraction)
+        resize = v2.Resize(shorter_side, InterpolationMode(self.interpolation), antialias=True)
+        return v2.Compose([resize, v2.CenterCrop(image_size)])
+
+
+class RandomView:
+    """A random view in two steps: the image's size says where the crop lies, its pixels make the view.
+
+    So what lies outside of the crop need not be decoded.
+    """
+
+    def __init__(self, augmentation: Augmentation, image_size: int) -> None:
+        self.augmentation = augmentation
+        self.size = [image_size, image_size]
+        self.choose = slim_crop if augmentation.crop == "slim" else inception_crop
+        self.further = further_steps(augmentation)
+
+    def place(self, height: int, width: int, draws: Draws) -> Window:
+        """Where the crop lies in an image of this size."""
+        return self.choose(height, width, self.augmentation.area, self.augmentation.aspect, draws)
+
+    def show(self, image: Tensor, draws: Draws) -> Tensor:
+        """The view of a crop (3, h, w): uint8 (3, image_size, image_size)."""
+        said = self.augmentation.interpolation
+        view = resized(image, self.size, INTERPOLATIONS[draws.below(3)] if said == "random" else said)
+        if self.augmentation.flip and draws.uniform() < 0.5:
+            view = view.flip(2)
+        if not self.further:
+            return view
+        generator = torch.default_generator  # torchvision's transforms draw from it
+        state = generator.get_state()
+        generator.manual_seed(draws.word())
+        for step in self.further:
+            view = step(view)
+        generator.set_state(state)
+        return view
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
+        """The view of a whole image (3, H, W)."""
+        top, left, height, width = self.place(image.shape[1], image.shape[2], draws)
+        return self.show(image[:, top : top + height, left : left + width], draws)
+
+
+def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
+    """What comes after crop and flip."""
+    strength = augmentation.distortion
+    steps: list[v2.Transform] = []
+    if strength > 0:
+        steps.append(v2.ColorJitter(strength / 8, 0.5 * strength, 0.5 * strength, min(0.5, 0.2 * strength)))
+    if augmentation.rand_augment > 0:
+        steps.append(v2.RandAugment(magnitude=augmentation.rand_augment))
+    if augmentation.erasing > 0:
+        steps.append(v2.RandomErasing(augmentation.erasing, value=MIDDLE_GREY))
+    return steps
+
+
+def resized(image: Tensor, size: list[int], how: str) -> Tensor:
+    """uint8 (3, h, w) -> (3, *size); smoothed where it shrinks, unless ``how`` is nearest-exact."""
+    if list(image.shape[1:]) == size:
+        return image
+    channels, height, width = image.shape
+    across, down, right = image.stride()
+    # (1, 3, h, w), which torch takes for channels-last by its first stride: a third faster
+    batch = image.as_strided((1, channels, height, width), (height * down, across, down, right))
+    return F.interpolate(batch, size, mode=how, antialias=how != "nearest-exact")[0]
+
+
+def inception_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+    """A crop of evenly drawn area and logarithm of the aspect, as torchvision's RandomResizedCrop draws it."""
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    for _ in range(10):
+        pixels, ratio = height * width * draws.uniform(*area), math.exp(draws.uniform(low, high))
+        wide, tall = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+        if 0 < wide <= width and 0 < tall <= height:
+            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+    tall, wide = min(height, round(width / aspect[0])), min(width, round(height * aspect[1]))  # an aspect out of range
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+def slim_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+    """The crop of TF-slim's Inception preprocessing: ``tf.image.sample_distorted_bounding_box`` of the whole image.
+
+    After 100 attempts without success it is the whole image.
+    """
+    for _ in range(100):
+        ratio = draws.uniform(*aspect)
+        least, most = (math.sqrt(share * height * width / ratio) for share in area)
+        most = min(most, height, width / ratio)
+        tall = round(draws.uniform(least, max(least, most)))
+        wide = round(tall * ratio)
+        share = tall * wide / (height * width)
+        if 0 < tall <= height and 0 < wide <= width and area[0] <= share <= area[1]:
+            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+    return 0, 0, height, width
+
+
+class RandomViews(Dataset[tuple[Tensor, int]]):
+    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
+
+    def __init__(self, dataset: ImageDataset, view: RandomView, seed: int) -> None:
+        self.dataset = dataset
+        self.view = view
+        self.seed = seed
+        self.draws = Draws()
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, index = key
+        seed = mixed_seed(self.seed, epoch, index)
+
+        def place(height: int, width: int) -> Window:
+            self.draws.seed(seed)
+            return self.view.place(height, width, self.draws)
+
+        image, label = self.dataset.part(index, place)
+        return self.view.show(image, self.draws), label
+
+
+class FixedViews(Dataset[tuple[Tensor, int]]):
+    """Evaluation views, always the same."""
+
+    def __init__(self, dataset: ImageDataset, transform: v2.Transform) -> None:
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = self.dataset[index]
+        return self.transform(image), label

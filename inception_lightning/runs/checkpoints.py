@@ -1,0 +1,288 @@
+"""Checkpoint files that a kill at any instant leaves whole.
+
+A file is written beside its place, flushed to the disk and renamed. The folder's ``manifest.json``
+says step and sha256 of every good file, and is written first: a file is good when its sha256 stands there.
+"""
+
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import CheckpointIO
+
+from inception_lightning.configurable import KEY
+from inception_lightning.errors import InputError
+
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inception_lightning.errors import InputError
+
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+REMEMBERED = 4  # digests per name: the one being written, the one there, the previous one, and one to spare
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest says of a file."""
+
+    name: str
+    step: int
+    sha256: str
+    bytes: int
+
+
+class CheckpointFiles(CheckpointIO):
+    """Writes and reads the Trainer's checkpoints.
+
+    A save that fails for want of space is a warning; it waits in memory and is made up for at the next occasion.
+
+    Attributes:
+        failures: How many saves in a row have failed. After three the run must end.
+        waiting: What could not be written: its place, its content and its step.
+    """
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.waiting: dict[Path, tuple[memoryview, int]] = {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Path | str, storage_options: Any = None) -> None:
+        """Write ``checkpoint``, or warn with figures."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        self.waiting[Path(path)] = content.getbuffer(), int(checkpoint["global_step"])
+        errors = {place: self._write(place) for place in list(self.waiting)}
+        self.failures = self.failures + 1 if any(errors.values()) else 0
+        for place, error in errors.items():
+            if error:
+                log.warning(
+                    "saving %s failed (%s): it needs %.1f MB and %s; attempt %d of %d, training goes on",
+                    *(place, error.strerror or error, len(self.waiting[place][0]) / 1e6, _free(place.parent)),
+                    *(self.failures, ATTEMPTS),
+                )
+
+    def _write(self, path: Path) -> OSError | None:
+        try:
+            write_checkpoint(path, *self.waiting[path])
+        except OSError as error:
+            return error
+        del self.waiting[path]
+        return None
+
+    def load_checkpoint(
+        self, path: Path | str, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a local file as data, whatever ``weights_only`` says."""
+        if not Path(path).is_file():
+            raise InputError(f"there is no checkpoint {path}")
+        content: dict[str, Any] = torch.load(path, map_location or "cpu", weights_only=True)
+        return content
+
+    def remove_checkpoint(self, path: Path | str) -> None:
+        """Remove a file, written or not."""
+        self.waiting.pop(Path(path), None)
+        Path(path).unlink(missing_ok=True)
+
+
+def write_checkpoint(path: Path, content: bytes | memoryview, step: int) -> None:
+    """Put ``content`` in the place of ``path``; the last checkpoint becomes the previous one.
+
+    Raises:
+        OSError: There is no space, or the disk fails. What was there is there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_behind in path.parent.glob(".*.tmp"):
+        left_behind.unlink(missing_ok=True)  # by a process that was killed
+    known = read_manifest(path.parent)
+    entry = Entry(path.name, step, hashlib.sha256(content).hexdigest(), len(content))
+    new = _write_beside(path, content)
+    try:
+        earlier = [one for one in known if one.name == path.name][1 - REMEMBERED :]
+        manifest = [*(one for one in known if one.name != path.name), *earlier, entry]
+        text = json.dumps({"format": 1, "files": [asdict(one) for one in manifest]}, indent=1)
+        place = path.parent / MANIFEST
+        os.replace(_write_beside(place, text.encode()), place)
+        if path.name == LAST and path.exists():
+            _keep(path, path.with_name(PREVIOUS))
+        os.replace(new, path)
+        _sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> list[Entry]:
+    """What is known of a folder's checkpoints; nothing where there is no readable manifest."""
+    try:
+        return [Entry(**entry) for entry in json.loads((folder / MANIFEST).read_text())["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def newest_good(folder: Path) -> Path:
+    """The checkpoint of the highest step in ``folder`` that is what the manifest says.
+
+    Damaged files are named and set aside. ``best.ckpt`` is taken only where nothing else is good: it is saved
+    within the end of an epoch, whose last row of metrics would be lost.
+
+    Raises:
+        InputError: None is good.
+    """
+    known = {entry.sha256: entry for entry in read_manifest(folder)}
+    good: list[tuple[bool, int, bool, Path]] = []
+    for path in sorted(folder.glob("*.ckpt")):
+        try:
+            entry = known.get(_digest(path))
+        except FileNotFoundError:  # another process of the training has just set it aside
+            continue
+        if entry is not None or not known:  # without a manifest nothing is known: reading it will tell
+            good.append((path.name in (LAST, PREVIOUS), entry.step if entry else 0, path.name == LAST, path))
+        else:
+            aside = path.with_suffix(".damaged")
+            log.warning("%s is damaged: its content is not what was written; set aside as %s", path, aside.name)
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, aside)
+    if not good:
+        raise InputError(f"there is no good checkpoint in {folder}")
+    return max(good)[-1]
+
+
+def _write_beside(path: Path, content: bytes | memoryview) -> Path:
+    new = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    return new
+
+
+def _keep(path: Path, name: Path) -> None:
+    link = path.with_name(f".{name.name}.{os.getpid()}.tmp")
+    try:
+        os.link(path, link)
+        os.replace(link, name)
+    except OSError:  # a file system without hard links
+        os.replace(path, name)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free in {folder}"
+    except OSError:
+        return f"{folder} cannot be read"
+
+
+
+
+def local(source: Path | str) -> Path:
+    """The file that ``source`` names; one on the net is fetched once, and only with its checksum.
+
+    Raises:
+        InputError: An address without https or ``#sha256=...``, or what came is something else.
+    """
+    if "://" not in str(source):
+        return Path(source)
+    address, _, digest = str(source).partition("#sha256=")
+    if not address.startswith("https://") or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InputError(f"{address}: a checkpoint from the net needs https and its checksum, https://...#sha256=...")
+    file = Path(torch.hub.get_dir()) / "checkpoints" / f"{digest}.ckpt"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(address, str(file), hash_prefix=digest, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"cannot fetch {address}: {error}") from None
+    return file
+
+
+def read_checkpoint(path: Path | str, map_location: str | torch.device | None = "cpu") -> dict[str, Any]:
+    """The content of a checkpoint; no code in it runs.
+
+    Raises:
+        InputError: There is no such file, or it is not a checkpoint of this project.
+    """
+    path = local(path)
+    if not path.is_file():
+        raise InputError(f"there is no checkpoint {path}")
+    try:
+        checkpoint = torch.load(path, map_location, weights_only=True)
+    except Exception as error:  # torch raises whatever the damage leads to
+        # the first sentence: torch's second one says how to run the code
+        reason = str(error).splitlines()[0].partition(". ")[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a readable checkpoint ({reason})") from None
+    if not isinstance(checkpoint, dict) or KEY not in checkpoint:
+        raise InputError(f"{path} is not a checkpoint of inception_lightning")
+    return checkpoint
+
+
+def newest(place: Path, name: str) -> Path:
+    """The checkpoint ``name`` (best or last) of the newest run in ``place`` that has one.
+
+    Raises:
+        InputError: No run has one.
+    """
+    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
+    return found[-1]
+
+
+def difference(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str | None:
+    """What first keeps ``found`` from being loaded where ``expected`` is; None where it fits."""
+    for name, tensor in expected.items():
+        if name not in found:
+            return f"it has no {name}"
+        if found[name].shape != tensor.shape:
+            return f"its {name} has the shape {list(found[name].shape)}, not {list(tensor.shape)}"
+    extra = next((name for name in found if name not in expected), None)
+    return extra and f"it also has {extra}"
+
+
+def refuse_other_classes(held: Sequence[str], found: Sequence[str]) -> None:
+    """See to it that a class index means the same to a checkpoint and to the data; where one has no names, it may.
+
+    Raises:
+        InputError: It does not.
+    """
+    for index, (one, other) in enumerate(zip(held, found, strict=False)):
+        if one != other:
+            raise InputError(
+                f"class {index} is {one!r} to the checkpoint and {other!r} to the data: its folders must have the "
+                "names that it was trained with"
+            )

@@ -1,0 +1,1 @@
+"""Many runs: sweep files, sweeps, results, figures, reports, the dashboard."""

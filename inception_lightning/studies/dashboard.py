@@ -1,0 +1,196 @@
+"""The W&B workspace and report as code. The only file that builds W&B panels.
+
+The table `SECTIONS` is the dashboard. Without a key it is written beside the run as JSON; with one,
+and with the package wandb-workspaces, it is pushed.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+import yaml
+
+from inception_lightning.errors import InputError
+from inception_lightning.runs.wandb import Wandb
+
+STEP = "trainer/global_step"
+SCALES, WIDTH = "model.net.init_args.residual_scales", "model.net.init_args.width"
+COLUMNS = 3  # panels side by side
+CONFUSION = "wandb/confusion_matrix/v1"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel.
+
+    Attributes:
+        title: What stands above it.
+        shows: Names of metrics, pictures or tables; in ``every`` a regular expression for them.
+        kind: ``lines`` over steps; ``every``: lines of all metrics that fit the expression; ``pictures``;
+            ``table``; ``confusion``; ``against``: the first, over runs, against the knob ``knob``.
+        unit: What the vertical axis says.
+        log: Whether the vertical axis is logarithmic.
+        knob: For ``against``.
+    """
+
+    title: str
+    shows: tuple[str, ...]
+    kind: Literal["lines", "every", "pictures", "table", "confusion", "against"] = "lines"
+    unit: str = ""
+    log: bool = False
+    knob: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Panels that stand together."""
+
+    name: str
+    panels: tuple[Panel, ...]
+
+
+SECTIONS = (
+    Section(
+        "Accuracy",
+        (
+            Panel("Validation accuracy", ("val/top1", "val/top5"), unit="share of images"),
+            Panel("Training accuracy", ("train/top1", "train/top5"), unit="share of images"),
+            Panel("Validation top-1 by residual scale", ("val/top1",), "against", "share of images", knob=SCALES),
+            Panel("Validation top-1 by width", ("val/top1",), "against", "share of images", knob=WIDTH),
+        ),
+    ),
+    Section(
+        "Losses",
+        (
+            Panel("Loss that is minimised", ("train/loss",), unit="nats", log=True),
+            Panel("Loss per head", ("train/loss_.*",), "every", "nats", log=True),
+            Panel("Validation loss", ("val/loss",), unit="nats", log=True),
+            Panel("Learning rate", ("train/lr",), unit="rate", log=True),
+        ),
+    ),
+    Section(
+        "Residual telemetry",
+        (
+            Panel("Residual over shortcut, per block", ("residual/ratio/.*",), "every", "norm ratio", log=True),
+            Panel("Before the pool", ("before_pool/dead", "before_pool/zeros"), unit="share"),
+            Panel("Dead channels, per block", ("residual/dead/.*",), "every", "share of channels"),
+            Panel("Zeros, per block", ("residual/zeros/.*",), "every", "share of activations"),
+            Panel("Gradient norm, per stage", ("grad_norm/.*",), "every", "norm before clipping", log=True),
+            Panel("Learned residual scales", ("scale/.*",), "every", "factor"),
+            Panel("Dead channels by residual scale", ("before_pool/dead",), "against", "share", knob=SCALES),
+        ),
+    ),
+    Section(
+        "Throughput",
+        (
+            Panel("Images per second", ("speed/images_per_second",), unit="images/s"),
+            Panel("Time per step", ("speed/step_ms", "speed/data_wait_ms"), unit="ms"),
+            Panel("Peak memory", ("speed/memory_gib",), unit="GiB"),
+        ),
+    ),
+    Section(
+        "Images",
+        (
+            Panel("Pictures of the run", ("pictures/curves", "pictures/predictions", "pictures/confusion"), "pictures"),
+            Panel("Predictions on validation images", ("predictions",), "table"),
+            Panel("Confusion matrix", ("confusion_table",), "confusion"),
+        ),
+    ),
+)
+
+
+def project_of(run: Path | None) -> str:
+    """The W&B project of the run in a folder; without a run, that of all runs.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    if run is None:
+        return Wandb().project
+    page = run / "config.yaml"
+    if not page.is_file():
+        raise InputError(f"{run} is no run's folder: it has no config.yaml")
+    project: str = yaml.safe_load(page.read_text()).get("wandb", {}).get("project", Wandb().project)
+    return project
+
+
+def spec(project: str) -> dict[str, Any]:
+    """The dashboard as plain data."""
+    return {"project": project, "x_axis": STEP, "sections": [asdict(section) for section in SECTIONS]}
+
+
+def push(project: str, entity: str | None) -> None:
+    """Make the workspace and the report, and say where they are.
+
+    Raises:
+        InputError: wandb-workspaces is missing, or W&B refuses.
+    """
+    try:
+        import wandb_workspaces  # noqa: F401  # an extra
+    except ImportError:
+        raise InputError("pushing needs wandb-workspaces: pip install 'inception-lightning[dashboard]'") from None
+    try:
+        owner = entity or wandb.Api().default_entity or ""
+        made = workspace(project, owner).save()
+        print(f"workspace  {made.url}")
+        written = report(project, owner).save()
+        print(f"report     {written.url}")
+    except Exception as error:  # what W&B's server or its package makes of it, in one sentence
+        raise InputError(f"W&B refuses the dashboard: {' '.join(str(error).split())}") from None
+
+
+def workspace(project: str, entity: str) -> Any:
+    """The dashboard as W&B's workspace."""
+    from wandb_workspaces import workspaces as ws
+
+    sections = [
+        ws.Section(
+            name=section.name,
+            panels=[_panel(panel) for panel in section.panels],
+            is_open=True,
+            layout_settings=ws.SectionLayoutSettings(columns=COLUMNS, rows=math.ceil(len(section.panels) / COLUMNS)),
+        )
+        for section in SECTIONS
+    ]
+    settings = ws.WorkspaceSettings(x_axis=STEP, smoothing_weight=0)
+    return ws.Workspace(
+        entity=entity, project=project, name="inception_lightning", sections=sections, settings=settings
+    )
+
+
+def report(project: str, entity: str) -> Any:
+    """The dashboard as W&B's report: what each section shows, in words and panels."""
+    from wandb_workspaces.reports import v2 as wr
+
+    runs = wr.Runset(project=project, entity=entity)
+    blocks: list[Any] = [wr.P("Runs of inception_lightning. Share: 0 to 1; dead: zero for a whole batch.")]
+    for section in SECTIONS:
+        blocks += [
+            wr.H2(section.name),
+            wr.PanelGrid(runsets=[runs], panels=[_panel(panel) for panel in section.panels]),
+        ]
+    return wr.Report(project=project, entity=entity, title="inception_lightning", blocks=blocks)
+
+
+def _panel(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2 as wr
+
+    first, *_ = panel.shows
+    match panel.kind:
+        case "lines":
+            return wr.LinePlot(title=panel.title, x=STEP, y=list(panel.shows), title_y=panel.unit, log_y=panel.log)
+        case "every":
+            return wr.LinePlot(title=panel.title, x=STEP, metric_regex=first, title_y=panel.unit, log_y=panel.log)
+        case "pictures":
+            return wr.MediaBrowser(title=panel.title, media_keys=list(panel.shows))
+        case "table":
+            return wr.WeavePanelSummaryTable(table_name=first)
+        case "confusion":
+            names = ("Actual", "Predicted", "nPredictions")
+            query = {"summaryTable": {"tableKey": first}}
+            fields = {name: name for name in names}
+            return wr.CustomChart(query=query, chart_name=CONFUSION, chart_fields=fields)
+        case "against":
+            return wr.ScatterPlot(title=panel.title, x=wr.Config(panel.knob), y=wr.SummaryMetric(first))

@@ -1,0 +1,112 @@
+"""Runs on disk as figures, a table in Markdown and one page that needs no other file."""
+
+import base64
+import html
+import io
+
+import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
+from matplotlib.figure import Figure
+
+from inception_lightning.errors import InputError
+from inception_lightning.studies.figures import draw_curves, draw_ratios, draw_scores, ordered
+from inception_lightning.studies.results import DEAD_SHARE, short, summary, varied
+
+KNOB = "model.net.init_args.residual_scales"
+CAPTIONS = {
+    "accuracy": "Best validation accuracy of every run.",
+    "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "dead_last": "Channels before the average pooling that are zero for a whole batch, at each run's last sample.",
+    "dead": "The same over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "ratios": "Norm of the scaled residual over the norm of what it is added to, per block, mean over the seeds.",
+}
+
+
+def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
+    """The report's figures of a `results.table` and its `results.history`, by name.
+
+    Raises:
+        InputError: No run has the knob, or there is nothing to draw.
+    """
+    if knob not in runs:
+        raise InputError(f"no run has a knob {knob}: say --knob with one of {', '.join(varied(runs)) or 'config.yaml'}")
+    scored, watched = runs["best"].notna().any(), "before_pool/dead" in runs
+    if not (scored or watched):
+        raise InputError("no run has a validation accuracy or telemetry yet")
+    drawn = {}
+    if scored:
+        drawn["accuracy"] = draw_scores(runs, knob, "best", "best validation top-1 (%)")
+        drawn["curves"] = draw_curves(runs, steps, knob, "val/top1", "validation top-1 (%)")
+    if watched:
+        drawn["dead_last"] = draw_scores(runs, knob, "before_pool/dead", "dead channels before the pool (%)")
+        drawn["dead"] = draw_curves(runs, steps, knob, "before_pool/dead", "dead channels before the pool (%)")
+        drawn["ratios"] = draw_ratios(runs, steps, knob)
+    return drawn
+
+
+def markdown(runs: pd.DataFrame) -> str:
+    """The runs by their varied knobs, as a table in Markdown."""
+    rows = summary(runs)
+    keys = [name for name in rows if "." in name]
+    for key in keys:  # the first knob turns fastest, numbers in their order
+        rows = rows.sort_values(key, key=lambda column: column.map(ordered(column).index), kind="stable")
+    headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
+    lines = [headings, ["---"] * len(headings)]
+    for _, row in rows.iterrows():
+        lines.append(
+            [
+                *(str(row[key]) for key in keys),
+                str(row["runs"]),
+                _spread(row["best_mean"], row["best_std"]),
+                _spread(row["last_mean"], None),
+                "-" if pd.isna(row["steps_to_90"]) else f"{row['steps_to_90']:.0f}",
+                _spread(row["dead_mean"], row["dead_std"]),
+                f"{row['died']} of {row['runs']}",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
+    """One HTML page with the figures in it."""
+    seeds = html.escape(", ".join(ordered(runs["seed"])))
+    pictures = "\n".join(
+        f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}">'
+        f"<figcaption>{CAPTIONS[name]}</figcaption></figure>"
+        for name, figure in drawn.items()
+    )
+    unfinished = int((~runs["finished"]).sum())
+    note = f"<p>{unfinished} of them are not finished.</p>" if unfinished else ""
+    folders = "".join(f"<li>{html.escape(folder)}</li>" for folder in runs["folder"])
+    rows = [line.strip("| ").split(" | ") for line in markdown(runs).splitlines()]
+    header, body = rows[0], rows[2:]
+    cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in body)
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{len(runs)} runs by {short(knob)}</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+img {{ max-width: 100% }} figure {{ margin: 2.5rem 0 }} figcaption {{ color: #555; font-size: .9rem }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto }}
+td, th {{ padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }}
+</style>
+<h1>{len(runs)} runs by {html.escape(short(knob).replace("_", " "))}</h1>{note}
+<p>Mean ± standard deviation over the runs of a setting, which differ in their seed ({seeds}). A run has died when at
+least {DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is
+not finite. Steps to 90 %: the first validation with 90 % of the run's best accuracy.</p>
+<table><tr>{"".join(f"<th>{html.escape(name)}</th>" for name in header)}</tr>{cells}</table>
+{pictures}
+<details><summary>Runs</summary><ul>{folders}</ul></details>
+</html>
+"""
+
+
+def _spread(mean: float, std: float | None) -> str:
+    if pd.isna(mean):
+        return "-"
+    return f"{100 * mean:.1f}" if std is None or pd.isna(std) else f"{100 * mean:.1f} ± {100 * std:.1f}"
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,254 @@
+"""`InceptionClassifier`: the training step, once, for every network."""
+
+import logging
+from typing import Literal, NamedTuple
+
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, distributed
+from torch.optim import AdamW
+
+from inception_lightning.data.base import Batch, ImageDataModule
+from inception_lightning.errors import InputError
+from inception_lightning.models.network import Inception
+from inception_lightning.training.losses import classification_losses, weights_by_stage
+from inception_lightning.training.metrics import MeanLoss, TopK
+from inception_lightning.training.mixing import mix
+from inception_lightning.training.optim import (
+    LRSchedulerCallable,
+    OptimizerCallable,
+    check_clip,
+    parameter_groups,
+    scale_rates,
+)
+from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.weights.load import load_weights
+
+log = logging.getLogger(__name__)
+
+
+class Prediction(NamedTuple):
+    """What `InceptionClassifier.predict_step` gives: the samples' indices (N,) and their up to five best classes.
+
+    ``classes`` and ``probabilities`` are (N, k), most probable first.
+    """
+
+    indices: Tensor
+    classes: Tensor
+    probabilities: Tensor
+
+
+class InceptionClassifier(Rebuildable):
+    """Trains and evaluates an Inception network on uint8 images.
+
+    Attributes:
+        net: The network. Its weights are channels-last in memory, which convolutions like best.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
+        self,
+        net: Inception,
+        *,
+        weights: str | None = None,
+        optimizer: OptimizerCallable = AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+        base_batch_size: int | None = None,
+        trunk_rate: float = 1.0,
+        aux_weight: float | dict[str, float] | None = None,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
+    ) -> None:
+        """Say what is trained and how.
+
+        Args:
+            net: The network.
+            weights: Public weights to start from, or a file of weights; see `models.weights`. They bring the
+                mean and std that they were trained with.
+            optimizer: Makes the optimizer from parameter groups.
+            lr_scheduler: Makes the learning-rate schedule from the optimizer.
+            lr_interval: Whether the schedule advances every epoch or every step.
+            base_batch_size: The global batch (images per step, all processes) that the optimizer's rate is
+                meant for: with another one the rate grows or shrinks with it. By default it never does.
+            trunk_rate: Factor on the rate of all stages, at least 0; the classifiers keep the whole rate.
+            aux_weight: Weight of the auxiliary losses, at least 0: one number, or one per stage name.
+                By default the network's own. Heads of weight 0 are not trained.
+            label_smoothing: Share of the target that is spread over all classes, 0..1.
+            mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
+            cutmix: Alpha of CutMix, 0 for none.
+
+        Raises:
+            InputError: A weight for a stage that has no head, a number out of range, or weights that
+                cannot be had or do not fit.
+        """
+        super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
+        if weights is not None:
+            load_weights(net, weights)
+        self.net = net.to(memory_format=torch.channels_last)
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.base_batch_size = base_batch_size
+        self.trunk_rate = trunk_rate
+        self.aux_weights = weights_by_stage(net, aux_weight)
+        self.label_smoothing = label_smoothing
+        self.mixup = mixup
+        self.cutmix = cutmix
+        self.forward_with_aux = net.forward_with_aux
+        self.class_names = ()
+        self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
+        self.register_buffer("std", torch.tensor(net.std)[:, None, None])
+        ks = (1, 5) if net.num_classes > 5 else (1,)
+        self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
+        self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
+        for name, weight in self.aux_weights.items():
+            net.aux_heads[name].requires_grad_(weight > 0)
+
+    def compile(self) -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
+        self.net.compile()
+        self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
+        return self.net(self.normalize(images))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
+
+        Raises:
+            TypeError: The images are not uint8, so nobody knows how they are scaled.
+        """
+        if images.dtype != torch.uint8:
+            raise TypeError(f"images must be uint8 (0..255), got {images.dtype}: the module normalises them itself")
+        scaled = images.to(self.mean.dtype, memory_format=torch.channels_last) / 255
+        return (scaled - self.mean) / self.std
+
+    def setup(self, stage: str) -> None:
+        """Learn from the data what is not known before."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the Trainer's entry points
+        if not isinstance(data, ImageDataModule):
+            return
+        self.check_data(data)
+        self.class_names = tuple(data.class_names)
+        self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
+        if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
+            log.info("top-5 is left out: there are only %d classes", data.num_classes)
+
+    def check_data(self, data: ImageDataModule) -> None:
+        """Refuse data that the network cannot take.
+
+        Raises:
+            InputError: The numbers of classes differ, or the images are too small.
+        """
+        if data.num_classes != self.net.num_classes:
+            raise InputError(
+                f"the network has num_classes {self.net.num_classes} and {type(data).__name__} has {data.num_classes}: "
+                "leave num_classes out, it is taken from the data"
+            )
+        self.net.check_size(data.image_size, data.image_size)
+
+    def on_fit_start(self) -> None:
+        """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""
+        self.train()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch; logs every part of it and counts the accuracy."""
+        images, labels = batch
+        inputs, targets = mix(
+            self.normalize(images), labels, self.net.num_classes, mixup=self.mixup, cutmix=self.cutmix
+        )
+        with_aux = any(self.aux_weights.values())
+        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        losses = classification_losses(
+            logits, aux_logits, targets, aux_weights=self.aux_weights, label_smoothing=self.label_smoothing
+        )
+        self.train_scores.update(logits.detach(), labels)
+        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return losses["loss"]
+
+    def on_validation_epoch_start(self) -> None:
+        """Give every process the batch norm of the first, which is what a checkpoint holds."""
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                distributed.broadcast(buffer, 0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
+        return self._evaluate(batch, self.val_scores, self.val_loss)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one test batch."""
+        self._evaluate(batch, self.test_scores, self.test_loss)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """The most probable classes of one batch, whose labels are the samples' own indices."""
+        images, indices = batch
+        if len(indices) == 0:  # this process has no photo
+            return Prediction(indices, indices[:, None], indices[:, None])
+        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.net.num_classes))
+        return Prediction(indices, classes, probabilities)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's accuracy and the residual scales that are learned."""
+        self._log("train", self.train_scores)
+        scales = {name: value for name, value in self.net.named_parameters() if name.endswith(".scale")}
+        self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and accuracy over all validation images."""
+        self._log("val", self.val_scores, self.val_loss)
+
+    def on_test_epoch_end(self) -> None:
+        """Log loss and accuracy over all test images."""
+        self._log("test", self.test_scores, self.test_loss)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer and, where there is one, the schedule.
+
+        Raises:
+            InputError: Lightning cannot clip the gradients of this optimizer.
+        """
+        optimizer = self.optimizer(parameter_groups(self.net, self.net.stages if self.trunk_rate != 1 else ()))
+        if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
+            check_clip(optimizer)
+        scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
+        if self.lr_scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval},
+        }
+
+    def _rate_factor(self) -> float:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        if self.base_batch_size is None or not isinstance(data, ImageDataModule):
+            return 1.0
+        batch_size = data.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        if self.trainer.is_global_zero:
+            log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
+        return batch_size / self.base_batch_size
+
+    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss) -> Tensor:
+        images, labels = batch
+        # a process without a sample counts none of them
+        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.net.num_classes)
+        loss.update(logits, labels)
+        scores.update(logits, labels)
+        return logits
+
+    def _log(self, split: str, scores: TopK, loss: MeanLoss | None = None) -> None:
+        # The metrics gather all processes themselves: every process logs the same numbers.
+        values = scores.compute()
+        scores.reset()
+        if loss is not None:
+            values["loss"] = loss.compute()
+            loss.reset()
+        self.log_dict({f"{split}/{name}": value for name, value in values.items()}, prog_bar=split == "val")

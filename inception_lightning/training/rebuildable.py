@@ -1,0 +1,67 @@
+"""A LightningModule whose checkpoints rebuild it: no argument, no code, no configuration beside the file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import lightning.pytorch as pl
+import torch
+
+from inception_lightning import __version__
+from inception_lightning.configurable import KEY, Configurable, rebuild
+from inception_lightning.data.base import ImageDataModule
+from inception_lightning.errors import InputError
+from inception_lightning.models.network import Inception
+from inception_lightning.runs.checkpoints import difference, read_checkpoint, refuse_other_classes
+
+
+class Rebuildable(Configurable, pl.LightningModule):
+    """Saves its own class and arguments as plain data, and is made from them again.
+
+    Attributes:
+        net: The network.
+        class_names: The name of each class index, from the data or the checkpoint; empty before.
+    """
+
+    net: Inception
+    class_names: Sequence[str]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what rebuilds the module, and the data's description and class names, as plain data."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the Trainer's entry points
+        model = self.config
+        checkpoint[KEY] = {
+            "version": __version__,
+            "weights": model["init_args"].pop("weights"),  # where training started, not to be loaded again
+            "model": model,
+            "data": data.config if isinstance(data, ImageDataModule) else None,
+            "class_names": list(self.class_names),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights of another network, or for other classes, in one sentence."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
+        if isinstance(data, ImageDataModule) and not data.allow_changes:
+            refuse_other_classes(checkpoint.get(KEY, {}).get("class_names", ()), self.class_names)
+        obstacle = difference(self.state_dict(), checkpoint["state_dict"])
+        if obstacle:
+            network = checkpoint.get(KEY, {}).get("model", {}).get("init_args", {}).get("net", {})
+            held = network.get("class_path", "another network").rpartition(".")[2]
+            raise InputError(
+                f"the checkpoint ({held}) does not fit {type(self.net).__name__} as it is configured: {obstacle}"
+            )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
+        cls, checkpoint_path: Path | str, map_location: str | torch.device | None = "cpu"
+    ) -> Self:
+        """The module as it was saved, network and class names included, in evaluation mode.
+
+        Raises:
+            InputError: There is no such file, or it is not a checkpoint of this project.
+        """
+        checkpoint = read_checkpoint(checkpoint_path, map_location)
+        module: Self = rebuild(checkpoint[KEY]["model"])
+        module.load_state_dict(checkpoint["state_dict"])
+        module.class_names = tuple(checkpoint[KEY]["class_names"])
+        return module.eval()

@@ -1,0 +1,1 @@
+"""Public files to our networks and back."""

@@ -1,0 +1,193 @@
+"""Configurations and checkpoints are data: nothing in them runs."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inception_lightning.__main__ import main
+from inception_lightning.configurable import KEY, class_path
+from inception_lightning.errors import InputError
+from inception_lightning.runs.checkpoints import CheckpointFiles, read_checkpoint, write_checkpoint
+from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.weights.load import pretrained
+from tests.processes import ROOT, SMALL
+
+
+class Attack:
+    """Code in a pickle."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    module = tmp_path / "evil_on_import.py"
+    module.write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\nclass Net: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(ROOT)
+    return tmp_path / "mark"
+
+
+def page(key: str, class_path: str, **arguments: Any) -> str:
+    value: Any = {"class_path": class_path, "init_args": arguments}
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return f"--config={json.dumps(value)}"
+
+
+@pytest.mark.parametrize(
+    ("key", "class_path"),
+    [
+        ("model.optimizer", "os.system"),
+        ("model.lr_scheduler", "subprocess.Popen"),
+        ("model.optimizer", "inception_lightning.commands.fit.os.system"),
+        ("model.net", "evil_on_import.Net"),
+        ("data", "evil_on_import.Net"),
+        ("trainer.logger", "evil_on_import.Net"),
+    ],
+)
+def test_a_page_imports_and_calls_nothing(
+    mark: Path, capsys: pytest.CaptureFixture[str], key: str, class_path: str
+) -> None:
+    assert main(["fit", *SMALL, page(key, class_path, command=f"touch {mark}")]) == 2
+    refused = capsys.readouterr().err
+    assert "may not name" in refused
+    assert "--trust-config" in refused
+    assert main(["fit", *SMALL, f"--{key}={class_path}"]) == 2
+    assert not mark.exists()
+
+
+def test_callbacks_and_nested_pages(mark: Path, tmp_path: Path) -> None:
+    assert main(["fit", *SMALL, "--trainer.callbacks+=evil_on_import.Net"]) == 2
+    nested = tmp_path / "net.yaml"
+    nested.write_text("class_path: evil_on_import.Net\n")
+    assert main(["fit", *SMALL, f"--model.net={nested}"]) == 2
+    assert not mark.exists()
+
+
+def test_the_command_line_can_trust(mark: Path, tmp_path: Path) -> None:
+    args = ["fit", *SMALL, "--trust-config", "--model.net=evil_on_import.Net"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run([sys.executable, "-m", "inception_lightning", *args], env=environment, check=False)
+    assert done.returncode == 2  # it is no network
+    assert mark.exists()
+
+
+@pytest.fixture
+def bad_pickle(mark: Path, tmp_path: Path) -> Path:
+    torch.save({"state_dict": {}, "inception_lightning": Attack(mark)}, tmp_path / "bad.ckpt")
+    return tmp_path / "bad.ckpt"
+
+
+def test_the_attack_works_where_nobody_is_careful(mark: Path, bad_pickle: Path) -> None:
+    torch.load(bad_pickle, weights_only=False)
+    assert mark.exists()
+
+
+def test_no_code_in_a_checkpoint_runs(mark: Path, bad_pickle: Path) -> None:
+    for command in ("fit", "validate", "test", "predict"):
+        assert main([command, *(SMALL if command != "predict" else []), f"--ckpt_path={bad_pickle}"]) == 2
+    assert main(["fit", *SMALL, f"--model.weights={bad_pickle}"]) == 2
+    for read in (read_checkpoint, InceptionClassifier.load_from_checkpoint, pretrained):
+        with pytest.raises(InputError, match=r"is not a readable checkpoint|would run code"):
+            read(bad_pickle)
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
+        CheckpointFiles().load_checkpoint(bad_pickle, weights_only=False)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("resume", ["--resume=auto", "--ckpt_path=last", "--ckpt_path={}/checkpoints/last.ckpt"])
+def test_no_code_in_a_run_that_goes_on_runs(mark: Path, bad_pickle: Path, tmp_path: Path, resume: str) -> None:
+    run = tmp_path / "runs" / "2026-01-01_00-00-00"
+    write_checkpoint(run / "checkpoints" / "last.ckpt", bad_pickle.read_bytes(), 1)  # with a manifest that approves
+    again = [*SMALL, f"--trainer.default_root_dir={run.parent}", resume.format(run)]
+    (run / "config.yaml").write_text("seed_everything: 0\n")
+    assert main(["fit", *again]) == 2
+    (run / "config.yaml").write_text("model: {net: {class_path: evil_on_import.Net}}\n")
+    assert main(["fit", *again]) == 2
+    (run / "config.yaml").write_text(f"a: !!python/object/apply:os.system ['touch {mark}']\n")
+    assert main(["fit", *again]) == 2
+    assert not mark.exists()
+
+
+def test_the_network_that_a_file_names_is_not_imported(mark: Path, tmp_path: Path) -> None:
+    net = {"class_path": "evil_on_import.Net", "init_args": {"num_classes": 10}}
+    about: dict[str, Any] = {"version": "0", "weights": None, "data": None, "class_names": list("0123456789")}
+    about["model"] = {"class_path": class_path(InceptionClassifier), "init_args": {"net": net}}
+    checkpoint, weights = tmp_path / "a.ckpt", tmp_path / "a.safetensors"
+    torch.save({KEY: about, "state_dict": {"net.a": torch.ones(1)}}, checkpoint)
+    save_file({"a": torch.ones(1)}, weights, {KEY: json.dumps({"config": net, "preprocessing": {}})})
+    for command in ("fit", "validate", "test", "predict"):
+        assert main([command, f"--ckpt_path={checkpoint}"]) == 2
+    assert main(["fit", f"--model.weights={weights}"]) == 2
+    for read in (InceptionClassifier.load_from_checkpoint, pretrained):
+        with pytest.raises(InputError, match="evil_on_import"):
+            read(checkpoint)
+    assert not mark.exists()
+
+
+def test_no_code_in_pages_that_are_only_read_runs(mark: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    pages = [f"a: !!python/object/apply:os.system ['touch {mark}']\n", "data: {class_path: evil_on_import.Net}\n"]
+    for text in pages:
+        page = run / "config.yaml"
+        page.write_text(text)
+        for words in (
+            ["report", str(run.parent)],
+            ["sweep", str(page)],
+            ["dashboard", str(run)],
+            ["data", "show", f"--config={page}"],
+            ["data", "check", f"--config={page}"],
+            ["fit", f"--config={page}"],
+        ):
+            with contextlib.suppress(Exception, SystemExit):  # whatever it says, it does not run it
+                main(words)
+            assert not mark.exists(), words
+    assert main(["data", "show", f"--config={page}"]) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["touch", "{}"],
+        ["${{env}}", "${{interpreter}}", "-c", "open('{}', 'w')"],
+        ["${{interpreter}}", "-m", "inception_lightning", "fit", "--trust-config", "--model.net=evil_on_import.Net"],
+    ],
+)
+def test_a_sweep_runs_nothing_but_fit(
+    mark: Path, tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    words = [word.format(mark) for word in command]
+    file.write_text(json.dumps({"method": "grid", "parameters": {"a": {"value": 1}}, "command": words}))
+    assert main(["sweep", str(file), f"--place={tmp_path / 'place'}"]) == 2
+    assert "say --trust-config if you trust it" in capsys.readouterr().err
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1/a.ckpt",
+        "https://127.0.0.1/a.ckpt",
+        f"http://127.0.0.1/a.ckpt#sha256={'0' * 64}",
+        "https://127.0.0.1/a.ckpt#sha256=0000",
+    ],
+)
+def test_checkpoints_from_the_net_need_https_and_a_checksum(address: str) -> None:
+    with pytest.raises(InputError, match="needs https and its checksum"):
+        read_checkpoint(address)
+    assert main(["test", *SMALL, f"--ckpt_path={address}"]) == 2

@@ -1,0 +1,126 @@
+import csv
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from PIL import Image
+
+from inception_lightning.data import ImageFolder
+from inception_lightning.errors import InputError
+from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.quarantine import QuarantinedFiles, add_to_list
+from inception_lightning.runs.metrics_csv import MetricsFile
+
+
+def fill(folder: Path, classes: int, count: int) -> None:
+    for label in range(classes):
+        (folder / f"class{label}").mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (8, 8), (label, index % 256, index // 256)).save(
+                folder / f"class{label}" / f"{index:04}.bmp"
+            )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """1,200 training images, one of them bad, and 2 validation images."""
+    fill(tmp_path / "train", 2, 600)
+    fill(tmp_path / "val", 2, 1)
+    (tmp_path / "train" / "class1" / "0599.bmp").write_text("<html>")
+    return tmp_path
+
+
+def data(folder: Path, on_bad_image: str = "quarantine", workers: int = 0) -> ImageFolder:
+    made = ImageFolder(
+        root=folder,
+        image_size=8,
+        batch_size=100,
+        num_workers=workers,
+        on_bad_image=on_bad_image,  # type: ignore[arg-type]
+    )
+    made.bad_images = folder / "bad_images.csv"
+    return made
+
+
+def rows(file: Path) -> list[list[str]]:
+    with file.open(newline="") as opened:
+        return list(csv.reader(opened))
+
+
+def test_a_bad_image_is_replaced_by_another_of_its_class_always_the_same(folder: Path) -> None:
+    first, second = data(folder).dataset("train"), data(folder).dataset("train")
+    bad = 1199
+    assert first.file(bad).name == "0599.bmp"
+    image, label = first[bad]
+    assert label == 1
+    assert torch.equal(image, first[600][0])  # the next of the class, in a circle
+    assert torch.equal(image, second[bad][0])
+    assert torch.equal(image, first[bad][0])
+
+
+def test_a_bad_image_is_listed_once_with_its_reason_over_workers_and_epochs(folder: Path) -> None:
+    for epoch in range(2):
+        loader = data(folder, workers=2).train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        assert sum(len(labels) for _, labels in loader) == 1200
+    bad = folder / "train" / "class1" / "0599.bmp"
+    assert rows(folder / "bad_images.csv") == [
+        ["file", "reason"],
+        [str(bad), "cannot identify image file: it is a web page"],
+    ]
+
+
+def test_more_than_a_thousandth_of_bad_images_stops(folder: Path) -> None:
+    (folder / "train" / "class0" / "0000.bmp").write_bytes(b"")
+    with pytest.raises(InputError) as raised:
+        list(data(folder).train_dataloader())
+    assert "(2 of 1200 training images are bad, more than 0.1 %: see" in str(raised.value)
+    assert len(rows(folder / "bad_images.csv")) == 3
+
+
+def test_a_class_without_any_good_image_stops(tmp_path: Path) -> None:
+    files = [tmp_path / f"{index}.jpg" for index in range(3)]
+    bad = QuarantinedFiles(ImageFiles(files, [0, 1, 1]), tmp_path / "bad.csv")
+    with pytest.raises(InputError, match=r"more than 0\.1 %"):
+        _ = bad[1]
+
+
+def test_the_policy_error_stops_at_the_first(folder: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the image"):
+        list(data(folder, "error").train_dataloader())
+    assert not (folder / "bad_images.csv").exists()
+
+
+def test_validation_and_test_never_change_silently(folder: Path) -> None:
+    (folder / "val" / "class0" / "0000.bmp").write_bytes(b"")
+    for loader in (data(folder).val_dataloader(), data(folder).test_dataloader()):
+        with pytest.raises(InputError, match=r"cannot read the image .*it is empty"):
+            list(loader)
+
+
+def test_an_image_that_vanishes_is_replaced(folder: Path) -> None:
+    (folder / "train" / "class1" / "0599.bmp").unlink()
+    dataset: ImageDataset = data(folder).dataset("train")
+    (folder / "train" / "class0" / "0003.bmp").unlink()
+    assert torch.equal(dataset[3][0], dataset[4][0])
+
+
+def test_the_list_counts_each_file_once(tmp_path: Path) -> None:
+    listed = tmp_path / "new" / "bad.csv"
+    assert add_to_list(listed, Path("a, b.jpg"), "empty") == 1
+    assert add_to_list(listed, Path("a, b.jpg"), "empty") == 1
+    assert add_to_list(listed, Path("c.jpg"), "of\ntwo lines") == 2
+    assert rows(listed) == [["file", "reason"], ["a, b.jpg", "empty"], ["c.jpg", "of\ntwo lines"]]
+
+
+def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
+    fill(tmp_path / "train", 2, 1)
+    fill(tmp_path / "val", 2, 1)
+    run = tmp_path / "run"
+    made = ImageFolder(root=tmp_path, image_size=8, batch_size=2, num_workers=0)
+    made.trainer = pl.Trainer(logger=MetricsFile(run / "metrics.csv"), accelerator="cpu", default_root_dir=tmp_path)
+    images = made.dataset("train")
+    assert isinstance(images, QuarantinedFiles)
+    assert images.listed == run / "bad_images.csv"

@@ -1,0 +1,74 @@
+"""Runs that are killed and go on are the run that was not."""
+
+import csv
+import random
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from inception_lightning.__main__ import main
+from inception_lightning.errors import InputError
+from inception_lightning.runs.resuming import refuse_changes
+from inception_lightning.runs.checkpoints import newest_good
+from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
+
+INTERVAL = 3
+
+
+def steps_done(run: Path) -> int:
+    """The steps that ``metrics.csv`` has seen."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return max(int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]) + 1
+
+
+def killed_run(place: Path, checkpoints: Path, moments: list[int], workers: list[int]) -> Path:
+    """A run that is killed when its ``metrics.csv`` has so many rows, and goes on; each time with other workers."""
+    options = ["--resume=auto", f"--last.every_n_steps={INTERVAL}", f"--checkpoint.dirpath={checkpoints}"]
+    for moment, number in zip(moments, workers, strict=True):
+        process = start(place, *options, f"--data.num_workers={number}")
+        begun = time.time()
+        wait_until(process, lambda: rows(place, begun) >= moment)  # noqa: B023  # it is called before the next turn
+        kill(process)
+        done = steps_done(the_run(place))
+        saved = torch.load(newest_good(checkpoints / the_run(place).name), weights_only=True)["global_step"]
+        print(f"{number} workers, killed after step {done}, {done - saved} steps to do again")
+        assert done - saved <= INTERVAL
+    code, output = finish(start(place, *options))
+    assert code == 0, output
+    return the_run(place)
+
+
+def test_a_run_killed_three_times(whole: Path, tmp_path: Path, other_file_system: Path) -> None:
+    end_of_epoch = 10  # best.ckpt is saved, last.ckpt is not
+    run = killed_run(tmp_path, other_file_system, [6, end_of_epoch, 14], [0, 0, 2])
+    assert_same_run(whole, run, other_file_system / run.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_killed_at_five_random_moments(
+    whole: Path, tmp_path: Path, other_file_system: Path, workers: int
+) -> None:
+    moments = sorted(random.Random(time.time_ns()).sample(range(5, 29), 5))  # of 30 rows
+    print("killed at rows", moments)
+    begun = time.monotonic()
+    run = killed_run(tmp_path, other_file_system, moments, [workers] * 5)
+    assert_same_run(whole, run, other_file_system / run.name)
+    print(f"bit by bit the same, after {time.monotonic() - begun:.0f} s")
+
+
+def test_another_run_is_refused_by_name(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["fit", *SMALL, AVERAGED, f"--ckpt_path={whole / 'checkpoints' / 'last.ckpt'}"]
+    assert main([*args, "--data.batch_size=32", "--model.label_smoothing=0"]) == 2
+    refused = capsys.readouterr().err
+    assert "data.init_args.batch_size: 64 -> 32; model.label_smoothing: 0.1 -> 0" in refused
+    assert "--allow_changes true" in refused
+
+
+def test_what_may_change() -> None:
+    before = {"seed_everything": 0, "trainer": {"max_epochs": 3, "precision": 32}, "model": {"weights": "a.pt"}}
+    refuse_changes(before, before | {"trainer": {"max_epochs": 9, "profiler": "simple", "precision": 32}, "model": {}})
+    with pytest.raises(InputError, match=r"seed_everything: 0 -> 1; trainer\.precision: 32 -> bf16-mixed"):
+        refuse_changes(before, {"seed_everything": 1, "trainer": {"precision": "bf16-mixed"}})
