@@ -9,6 +9,7 @@ from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
+from inception_lightning.callbacks.recipe import Recipe
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.speed import Speed
 from inception_lightning.callbacks.summary import RunSummary
@@ -25,6 +26,7 @@ __all__ = [
     "NetSummary",
     "Pictures",
     "PredictionWriter",
+    "Recipe",
     "ResidualTelemetry",
     "RunFolder",
     "RunSummary",

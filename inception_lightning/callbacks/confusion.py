@@ -33,8 +33,8 @@ class Confusion(Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count from zero."""
         self.counts = None
-        if isinstance(pl_module, InceptionClassifier) and pl_module.net.num_classes <= COUNTED_CLASSES:
-            counts = MulticlassConfusionMatrix(pl_module.net.num_classes, validate_args=False)
+        if isinstance(pl_module, InceptionClassifier) and pl_module.num_classes <= COUNTED_CLASSES:
+            counts = MulticlassConfusionMatrix(pl_module.num_classes, validate_args=False)
             self.counts = counts.to(pl_module.device)
 
     def on_validation_batch_end(

@@ -34,14 +34,17 @@ class Continuation(Callback):
     everything about the one before is done and logged, so nothing is lost or repeated.
     """
 
-    def __init__(self, *, minutes: float = 10.0, every_n_steps: int | None = None) -> None:
-        """Say how often.
+    def __init__(
+        self, *, folder: Path = Path("checkpoints"), minutes: float = 10.0, every_n_steps: int | None = None
+    ) -> None:
+        """Say where and how often.
 
         Args:
+            folder: Where ``last.ckpt`` goes.
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
         """
-        self.folder = Path("checkpoints")
+        self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
         self.signals = Signals()
@@ -59,27 +62,35 @@ class Continuation(Callback):
         self.signals.install()
         loader = trainer.train_dataloader
         if isinstance(loader, TrainLoader):
-            loader.before_batch = self.between_batches
+            loader.before_batch = lambda: self.between_batches(loader.batches)
+        elif not hasattr(loader, "state_dict") and trainer.is_global_zero:
+            log.info(
+                "%s does not know its place in the data: a run that is stopped within an epoch draws the rest of it "
+                "anew; give it a state_dict (torchdata's StatefulDataLoader has one), or use an ImageDataModule",
+                type(loader).__name__,
+            )
 
-    def between_batches(self) -> None:
-        """Save if it is time, and stop if a process was told to."""
-        loader, step = self.trainer.train_dataloader, self.trainer.global_step
-        assert isinstance(loader, TrainLoader)
-        if loader.batches % self.trainer.accumulate_grad_batches:
+    def between_batches(self, batches: int) -> None:
+        """Save if it is time, and stop if a process was told to; ``batches`` of the epoch are done."""
+        if batches % self.trainer.accumulate_grad_batches:
             return  # gradients are not saved
+        step = self.trainer.global_step
         by_step = self.every_n_steps is not None and step - self.saved_step >= self.every_n_steps
         by_step = by_step and not self._failures()  # a full disk is given time
-        self._save_or_stop(by_step or time.monotonic() >= self.due_at or loader.batches == 0)
+        self._save_or_stop(by_step or time.monotonic() >= self.due_at or batches == 0)
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Stop if a process was told to; a resumed run begins this validation again."""
         loader = trainer.val_dataloaders
-        if trainer.sanity_checking or not isinstance(loader, EvaluationLoader):
+        if trainer.sanity_checking or not hasattr(self, "trainer"):
             return
-        limit = trainer.limit_val_batches
-        common = loader.common_batches * limit if isinstance(limit, float) else min(loader.common_batches, limit)
+        if isinstance(loader, EvaluationLoader):
+            limit = trainer.limit_val_batches
+            common = loader.common_batches * limit if isinstance(limit, float) else min(loader.common_batches, limit)
+        else:  # nobody knows how many batches each process has
+            common = batch_idx + 1 if trainer.world_size == 1 else 0
         if batch_idx < int(common):
             self._save_or_stop(False)
 
@@ -132,6 +143,8 @@ class Continuation(Callback):
     ) -> None:
         """Restore: everything that could draw random numbers before training goes on has done so."""
         self._restore(trainer, pl_module)
+        if not isinstance(trainer.train_dataloader, TrainLoader):  # which would have asked before it fetched the batch
+            self.between_batches(batch_idx)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restore, where the run stopped within this validation."""

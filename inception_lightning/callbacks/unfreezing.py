@@ -8,7 +8,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from inception_lightning.errors import InputError
-from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.models.network import Inception
 
 
 class Unfreeze(Callback):
@@ -32,8 +32,7 @@ class Unfreeze(Callback):
         Raises:
             InputError: There is no such stage, or processes would wait for gradients of frozen stages.
         """
-        assert isinstance(pl_module, InceptionClassifier)
-        stages = pl_module.net.stages
+        stages = _net(pl_module).stages
         unknown = sorted(set(self.epochs) - set(stages))
         if unknown:
             raise InputError(f"Unfreeze names {unknown[0]!r}, and the stages are {', '.join(stages)}")
@@ -50,11 +49,20 @@ class Unfreeze(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train the stages whose epoch has come."""
-        assert isinstance(pl_module, InceptionClassifier)
-        for name in pl_module.net.stages:
+        net = _net(pl_module)
+        for name in net.stages:
             trained = trainer.current_epoch >= self.epochs.get(name, trainer.current_epoch + 1)
-            stage = pl_module.net.get_submodule(name)
+            stage = net.get_submodule(name)
             stage.requires_grad_(trained)
             for module in stage.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.train(trained)
+
+
+def _net(pl_module: pl.LightningModule) -> Inception:
+    net = getattr(pl_module, "net", None)
+    if not isinstance(net, Inception):
+        raise InputError(
+            f"Unfreeze names stages of an Inception network, and this is {type(net or pl_module).__name__}"
+        )
+    return net

@@ -1,4 +1,8 @@
-"""A parser's complaint in one sentence, with the nearest right name."""
+"""A parser's complaint in one sentence, with the nearest right name.
+
+jsonargparse's exceptions have no fields that say what was wrong (4.53: message only), so its prose is read here, and
+nowhere else. What is not recognised is passed on whole.
+"""
 
 import dataclasses
 import difflib
@@ -7,6 +11,7 @@ import pydoc
 import re
 from collections.abc import Iterable
 
+from jsonargparse import ArgumentParser
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -20,30 +25,30 @@ WRONG_VALUE = re.compile(r"Expected a (.+?)\. Got value: (.*?)(?:\. Got value: .
 INNERMOST_UNION = r"Subtypes: \[([^\n]+)\]\n(?:(?!Subtypes:).)*?Given value: ([^\n]*?)(?:\. Got value: [^\n]*)?$"
 WRONG_UNION = re.compile(INNERMOST_UNION, re.DOTALL | re.MULTILINE)
 NUMBER = re.compile("<class '(int|float)'>")
-MISSING_FILE = re.compile(r"File does not exist: '(.+)'")
-MISSING_OPTION = re.compile(r"arguments are required: (?:\w+\.)?(\S+)")
-UNKNOWN_COMMAND = re.compile(r"argument subcommand: invalid choice: '(.+?)' \(choose from '(.+)'\)")
+MISSING_OPTION = re.compile(r"arguments are required: ([\w.]+)")
 DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
-KEY = re.compile(r'Parser key "([\w.]+)"')
+KEY = re.compile(r'(?:Parser key|Group) ["\']([\w.]+)["\']')
 OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
 
 
-def sentence(complaint: str, options: Iterable[str]) -> str:
+def sentence(complaint: object, options: Iterable[str]) -> str:
     """What is wrong, where, and how to mend it.
 
     Args:
-        complaint: The parser's message, of up to a page.
+        complaint: The parser's exception, or its message of up to a page.
         options: The options that the command has.
     """
+    complaint = str(complaint)
     where = ".".join(KEY.findall(complaint))
-    if found := UNKNOWN_COMMAND.search(complaint):
-        commands = found[2].split("', '")
-        return f"there is no command {found[1]}{_instead(found[1], commands)}"
     if found := DENIED.search(complaint):
-        return f"{where}: a page may not name {found[1]}: say --trust-config on the command line if you trust it"
+        return (
+            f"{where}: a page may not name {found[1]}: say --trust {found[1].partition('.')[0]} on the command line, "
+            "or --trust-config for everything, if you trust it"
+        )
     if found := UNKNOWN_OPTION.search(complaint):
         known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
-        return f"there is no option {_join(where, found[1])}{_instead(found[1], known)}"
+        whole = _join(where, found[1])
+        return f"there is no option {whole}{_instead(found[1], known) or _instead(whole, known)}"
     union = WRONG_UNION.search(complaint)
     wants_number = union and NUMBER.search(union[1])  # a learning rate may also be a Tensor, which is a class
     if (found := UNKNOWN_CLASS.search(complaint)) and not wants_number:
@@ -52,11 +57,14 @@ def sentence(complaint: str, options: Iterable[str]) -> str:
         return f"{where}: {found[1]} is no {found[2]}"
     if found := WRONG_VALUE.search(complaint) or union:
         return f"{where}: expected {_readable(found[1])}, got {found[2]}"
-    if found := MISSING_FILE.search(complaint):
-        return f"there is no file {found[1]}"
     if found := MISSING_OPTION.search(complaint):
         return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
     return " ".join(line.strip() for line in complaint.splitlines())
+
+
+def known_options(parser: ArgumentParser) -> list[str]:
+    """The options of a parser by dotted name, ``config`` among them."""
+    return ["config", *parser.get_defaults().keys()]
 
 
 def _instead(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,7 @@
-"""How a command ends: one sentence for people, one exit code for schedulers."""
+"""How a command ends: one sentence for people, one exit code for schedulers.
+
+It imports neither torch nor Lightning: some commands, and most mistakes, need neither.
+"""
 
 import logging
 import os
@@ -8,14 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-import wandb
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-from inception_lightning.callbacks.run_folder import discard_if_empty
 from inception_lightning.errors import InputError, Stop, peer_died
-from inception_lightning.loading.loaders import worker_died
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -36,34 +32,54 @@ HARMLESS_WARNINGS = (
 )
 
 
-def exit_code(command: Callable[[], object]) -> int:
+def exit_code(command: Callable[[], int | None]) -> int:
     """Run ``command`` and turn what it raises into a sentence and an exit code.
 
     Returns:
-        0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage, 130 Ctrl-C, 143 SIGTERM.
+        What the command gives, or 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
+        130 Ctrl-C, 143 SIGTERM.
     """
     try:
-        command()
+        return command() or 0
     except Stop as stop:
         return _stopped(stop)
-    except RuntimeError as error:
-        # torch's signal handler raises the first wherever the program is
-        stop_of = worker_died(error) or peer_died(error)
-        if stop_of is None:
-            raise
-        return _stopped(stop_of)
-    except (InputError, MisconfigurationException) as error:
-        if _rank() == 0:
-            discard_if_empty()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except SIGTERMException:
-        return 143
+    except InputError as error:
+        return _refused(error)
     except SystemExit as stop:
+        if _is(stop, "SIGTERMException"):
+            return 143
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
             return 130
         raise
-    return 0
+    except RuntimeError as error:  # torch's signal handler raises some wherever the program is
+        stop_of = _worker_died(error) or peer_died(error)
+        if stop_of is None:
+            raise
+        return _stopped(stop_of)
+    except Exception as error:
+        if not _is(error, "MisconfigurationException"):
+            raise
+        return _refused(error)
+
+
+def _is(error: BaseException, name: str) -> bool:
+    """Whether ``error`` is Lightning's exception of that name."""
+    return any(cls.__name__ == name and cls.__module__.startswith("lightning.") for cls in type(error).__mro__)
+
+
+def _worker_died(error: Exception) -> Stop | None:
+    from inception_lightning.loading.loaders import worker_died  # imports torch, which has raised the error
+
+    return worker_died(error)
+
+
+def _refused(error: Exception) -> int:
+    if _rank() == 0 and "torch" in sys.modules:
+        from inception_lightning.runs.folder import discard_if_empty
+
+        discard_if_empty()
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
 
 
 def say_what_matters() -> None:
@@ -89,6 +105,9 @@ def _stopped(stop: Stop) -> int:
 
 
 def _close_wandb(code: int) -> None:
+    wandb = sys.modules.get("wandb")
+    if wandb is None:
+        return
     closing = threading.Thread(target=wandb.finish, kwargs={"exit_code": code}, daemon=True)
     closing.start()
     closing.join(CLOSING)
@@ -98,4 +117,6 @@ def _close_wandb(code: int) -> None:
 
 
 def _rank() -> int:
-    return rank_zero_only.rank  # type: ignore[attr-defined]  # an attribute of a function
+    """The rank that Lightning has found out; 0 where it has not been asked."""
+    utilities = sys.modules.get("lightning.pytorch.utilities")
+    return utilities.rank_zero_only.rank if utilities is not None else 0

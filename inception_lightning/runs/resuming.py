@@ -1,16 +1,14 @@
-"""Which run ``fit`` goes on with, and whether it is still the same run."""
+"""The run that ``fit`` goes on with, and whether it is still the same run."""
 
 import fnmatch
-import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, Self
 
 from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import LAST, PREVIOUS, newest_good
-
-log = logging.getLogger(__name__)
+from inception_lightning.pages import read_page
+from inception_lightning.runs.checkpoints import Checkpoint, read_newest_good
+from inception_lightning.runs.folder import PAGE, checkpoint_place, checkpoints_of
 
 FREE = (
     "ckpt_path", "config", "resume", "compile", "recompute", "allow_changes", "last*", "dead_network*", "wandb*",
@@ -24,35 +22,23 @@ FREE = (
 """What may differ when a run goes on: how long, where and how it is watched, and not what is computed."""
 
 
-def checkpoints_of(run: Path, place: str | None) -> Path:
-    """Where a run's checkpoints are: in its folder, or in one of the same name in ``place``."""
-    return Path(place) / run.name if place else run / "checkpoints"
+@dataclass(frozen=True)
+class Continued:
+    """A run that goes on: its folder, its page and its newest good checkpoint, each read once."""
 
+    run: Path
+    page: dict[str, Any]
+    checkpoint: Checkpoint
 
-def run_to_continue(place: Path) -> Path | None:
-    """The newest run in ``place`` that has a checkpoint to go on from."""
-    found = []
-    for config in place.glob("*/config.yaml"):
-        folder = checkpoints_of(config.parent, _checkpoint_place(config))
-        times = [path.stat().st_mtime for path in (folder / LAST, folder / PREVIOUS) if path.is_file()]
-        found += [(max(times), config.parent)] if times else []
-    return max(found)[1] if found else None
+    @classmethod
+    def read(cls, run: Path) -> Self:
+        """What is in the folder ``run``.
 
-
-def run_of(checkpoint: Path) -> Path | None:
-    """The run whose ``last.ckpt`` this is; None for any other file."""
-    folder = checkpoint.absolute().parent.parent
-    is_last = checkpoint.name == LAST and (folder / "config.yaml").is_file()
-    return folder if is_last else None
-
-
-def last_of(run: Path) -> Path:
-    """The newest good checkpoint of a run.
-
-    Raises:
-        InputError: It has none.
-    """
-    return newest_good(checkpoints_of(run, _checkpoint_place(run / "config.yaml")))
+        Raises:
+            InputError: The page cannot be read, or no checkpoint is good.
+        """
+        page = read_page(run / PAGE)
+        return cls(run, page, read_newest_good(checkpoints_of(run, checkpoint_place(page))))
 
 
 def refuse_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -96,11 +82,3 @@ def flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def _is_free(key: str) -> bool:
     return any(fnmatch.fnmatchcase(key, pattern) for pattern in FREE)
-
-
-def _checkpoint_place(config: Path) -> str | None:
-    try:
-        page = yaml.safe_load(config.read_text())
-        return page["checkpoint"]["dirpath"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None

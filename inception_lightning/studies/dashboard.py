@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import wandb
-import yaml
 
 from inception_lightning.errors import InputError
+from inception_lightning.pages import read_page
 from inception_lightning.runs.wandb import Wandb
 
 STEP = "trainer/global_step"
@@ -112,8 +112,9 @@ def project_of(run: Path | None) -> str:
     page = run / "config.yaml"
     if not page.is_file():
         raise InputError(f"{run} is no run's folder: it has no config.yaml")
-    project: str = yaml.safe_load(page.read_text()).get("wandb", {}).get("project", Wandb().project)
-    return project
+    board = read_page(page).get("wandb")
+    project = board.get("project") if isinstance(board, dict) else None
+    return project if isinstance(project, str) else Wandb().project
 
 
 def spec(project: str) -> dict[str, Any]:

@@ -14,14 +14,13 @@ import random
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inception_lightning.errors import InputError
+from inception_lightning.pages import read_page
 
 INTERPRETER = "${interpreter}"
 COMMAND = (INTERPRETER, "-m", "inception_lightning", "fit", "${args}")
@@ -84,14 +83,13 @@ def read(file: Path, cap: int | None = None) -> Sweep:
     Raises:
         InputError: There is no such file, or it asks for what only W&B's server can do.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
+    content = read_page(file)
+    if not isinstance(content.get("parameters"), dict):
         raise InputError(f"{file} has no parameters: say what varies, as in experiments/residual_scale/sweep.yaml")
     cap = content.get("run_cap") if cap is None else cap
     parameters = content["parameters"]
+    if any(str(name).startswith("trust") for name in parameters):
+        raise InputError(f"{file} would trust a package itself: that is for the command line, lightning sweep --trust")
     match content.get("method"):
         case "grid":
             choices = grid(parameters)
@@ -152,15 +150,15 @@ def draw(name: str, parameter: Any, generator: random.Random) -> Any:
     raise InputError(f"parameters.{name}: {parameter} is none of value, values, min and max, log_uniform_values")
 
 
-def plan(sweep: Sweep, place: Path) -> list[Run]:
-    """The runs of a sweep, each once, with their folders in ``place``."""
+def plan(sweep: Sweep, place: Path, flags: Sequence[str] = ()) -> list[Run]:
+    """The runs of a sweep, each once, with their folders in ``place``; all are given ``flags`` as well."""
     runs = {}
     for choice in sweep.choices:
         arguments = [f"--{name}={value}" for name, value in choice.items()]  # as wandb agent writes them
         command = [part for word in sweep.command for part in (arguments if word == "${args}" else [word])]
         folder = place / f"{label(choice)}-{fingerprint(command)}"
         command = [sys.executable if word == INTERPRETER else word for word in command if word != "${env}"]
-        runs[folder] = Run(choice, (*command, f"--trainer.default_root_dir={folder}"), folder)
+        runs[folder] = Run(choice, (*command, *flags, f"--trainer.default_root_dir={folder}"), folder)
     return list(runs.values())
 
 

@@ -10,17 +10,13 @@ OPTIONS = ["model.net", "model.optimizer", "trainer.max_epochs", "data", "config
 @pytest.mark.parametrize(
     ("complaint", "expected"),
     [
-        (
-            "argument subcommand: invalid choice: 'tets' (choose from 'fit', 'validate', 'test', 'predict')",
-            "there is no command tets: did you mean test?",
-        ),
         ("unrecognized arguments: --modle.net=X", "there is no option modle.net: did you mean model.net?"),
         ("unrecognized arguments: --zzz", "there is no option zzz"),
         (
-            "the following arguments are required: fit.model.net",
+            "the following arguments are required: model.net",
             "model.net is missing: say --model.net VALUE, or --config FILE with a page that has it",
         ),
-        ("Parser key \"config\": File does not exist: '/a b/c.yaml'", "there is no file /a b/c.yaml"),
+        ("Group 'model' does not accept option 'nett'", "there is no option model.nett: did you mean model.net?"),
         (
             'Parser key "trainer.max_epochs":\n  Does not validate against any of the Union subtypes\n'
             "  Subtypes: [<class 'int'>, <class 'NoneType'>]\n  Errors:\n    - Expected a <class 'int'>\n"

@@ -20,7 +20,8 @@ import pytest
 import torch
 
 from inception_lightning.configurable import KEY
-from inception_lightning.runs.checkpoints import difference, newest, read_checkpoint
+from inception_lightning.runs.checkpoints import difference, read_checkpoint
+from inception_lightning.runs.folder import newest
 from inception_lightning.errors import InputError
 
 

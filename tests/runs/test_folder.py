@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
-from inception_lightning.callbacks.run_folder import CHOSEN, discard_if_empty, new_run_folder
+from inception_lightning.runs.folder import CHOSEN, discard_if_empty, new_run_folder
 
 
 @pytest.fixture(autouse=True)
