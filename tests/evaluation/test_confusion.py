@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from inception_lightning.callbacks.confusion import TABLE_ROWS, confusion_chart, draw_confusion, write_counts
+from inception_lightning.evaluation.confusion import TABLE_ROWS, confusion_chart, draw_confusion, write_counts
 
 COUNTS = torch.tensor([[8, 2, 0], [0, 5, 0], [0, 0, 0]])  # nothing is truly the third
 NAMES = ("cat", "dog", "a name that is much too long")
