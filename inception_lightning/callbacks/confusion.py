@@ -1,4 +1,4 @@
-"""Which classes are taken for which: counts over all validation images, of all processes."""
+"""Confusion matrix of the last validation, counted over all images on all processes."""
 
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,25 @@ from inception_lightning.evaluation.confusion import confusion_chart, draw_confu
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
 
-COUNTED_CLASSES = 2000  # the square of more does not fit into memory
+MAX_CLASSES = 2000  # the matrix has the square of this many counts; no matrix is kept for more classes
 
 
 class Confusion(Callback):
-    """Writes ``confusion.csv`` and ``confusion.png`` of the last validation when training ends, and shows W&B."""
+    """Writes ``confusion.csv`` and ``confusion.png`` when training ends, and logs them to W&B."""
 
     def __init__(self, folder: Path) -> None:
-        """Write into ``folder``."""
+        """Create the callback.
+
+        Args:
+            folder: The run's folder, which the files are written into.
+        """
         self.folder = folder
         self.counts: MulticlassConfusionMatrix | None = None
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count from zero."""
+        """Start a new matrix, so that what remains at the end is the last validation's."""
         self.counts = None
-        if isinstance(pl_module, InceptionClassifier) and pl_module.net.num_classes <= COUNTED_CLASSES:
+        if isinstance(pl_module, InceptionClassifier) and pl_module.net.num_classes <= MAX_CLASSES:
             counts = MulticlassConfusionMatrix(pl_module.net.num_classes, validate_args=False)
             self.counts = counts.to(pl_module.device)
 
@@ -39,12 +43,12 @@ class Confusion(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count a batch, whose logits (N, num_classes) the module gives; none where a process has no sample."""
+        """Add a batch: ``outputs`` are its logits (N, num_classes), or None where this process had no sample left."""
         if self.counts is not None and isinstance(outputs, Tensor):
             self.counts.update(outputs.argmax(dim=1), batch[1])
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add up the processes and write."""
+        """Sum the matrices of all processes, and write the result on the main one."""
         if self.counts is None or not isinstance(pl_module, InceptionClassifier):
             return
         counts = self.counts.compute().cpu()  # (true, predicted); every process takes part

@@ -1,4 +1,4 @@
-"""Pictures in the run's folder: training curves, and validation images with true and predicted names."""
+"""Pictures at the end of training: curves of losses and accuracies, and validation images with their predictions."""
 
 import csv
 from collections.abc import Sequence
@@ -16,14 +16,18 @@ from inception_lightning.training.classifier import InceptionClassifier
 
 
 class Pictures(Callback):
-    """Draws ``curves.png`` and ``predictions.png`` when training ends, and shows them to W&B."""
+    """Draws ``curves.png`` and ``predictions.png`` when training ends, and logs them to W&B."""
 
     def __init__(self, folder: Path) -> None:
-        """Draw into ``folder``, and read ``metrics.csv`` there."""
+        """Create the callback.
+
+        Args:
+            folder: The run's folder: ``metrics.csv`` is read from it, the pictures are written into it.
+        """
         self.folder = folder
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw."""
+        """Write the pictures on the main process; without ``metrics.csv`` there are no curves."""
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
         if not trainer.is_global_zero:
             return
@@ -43,7 +47,11 @@ class Pictures(Callback):
 
 
 def draw_curves(metrics: Path) -> Figure:
-    """Losses and accuracies over steps, from the ``metrics.csv`` of a run."""
+    """Losses and accuracies over training steps.
+
+    Args:
+        metrics: A run's ``metrics.csv``.
+    """
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name] if rows else []

@@ -1,4 +1,7 @@
-"""Which classes are taken for which: counts of true and predicted classes as a file, a picture and a chart for W&B."""
+"""The confusion matrix as a CSV file, as a picture, and as a chart on W&B.
+
+``counts`` is (true class, predicted class) everywhere here.
+"""
 
 import csv
 from collections.abc import Sequence
@@ -12,12 +15,18 @@ from torch import Tensor
 
 from inception_lightning.evaluation.predictions import short_name
 
-NAMED_CLASSES = 30  # more names cannot be read beside a matrix
-TABLE_ROWS = 10_000  # W&B shows no more
+NAMED_CLASSES = 30  # with more classes the names beside the matrix would be unreadable, and are left out
+TABLE_ROWS = 10_000  # the most that W&B shows of a table
 
 
 def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
-    """A row per true class, a column per predicted one."""
+    """Write ``counts`` as CSV: a row per true class, a column per predicted class.
+
+    Args:
+        path: File to write.
+        counts: Number of images, (true class, predicted class).
+        names: Class names, in the order of the counts.
+    """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["true \\ predicted", *names])
@@ -25,7 +34,12 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
 
 
 def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
-    """Shares of each true class (rows) that are taken for each class, darker for more."""
+    """The matrix as a picture: each row shows in percent what the images of one true class are predicted as.
+
+    Args:
+        counts: Number of images, (true class, predicted class).
+        names: Class names; up to `NAMED_CLASSES` of them are written beside the matrix, with the counts in it.
+    """
     shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)  # (true, predicted)
     few = len(names) <= NAMED_CLASSES
     side = 3.2 + (0.38 * len(names) if few else 4.0)
@@ -45,7 +59,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
 
 
 def confusion_chart(counts: Tensor, names: Sequence[str]) -> Any:
-    """W&B's confusion matrix of the most frequent pairs."""
+    """W&B's own confusion matrix chart, from the `TABLE_ROWS` most frequent pairs of true and predicted class."""
     pairs = torch.nonzero(counts).tolist()
     pairs.sort(key=lambda pair: -int(counts[pair[0], pair[1]]))
     rows = [[names[true], names[predicted], int(counts[true, predicted])] for true, predicted in pairs[:TABLE_ROWS]]

@@ -1,4 +1,4 @@
-"""What a trained network says of validation images: as pictures, and as a table for W&B."""
+"""Predictions for a few validation images, as a picture and as a table on W&B."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,11 +12,18 @@ from torch import Tensor
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.training.classifier import InceptionClassifier
 
-GRID = (4, 8)  # rows and columns of validation images
+GRID = (4, 8)  # rows and columns of the picture
 
 
 class Guess(NamedTuple):
-    """A validation image (3, H, W) as the network sees it, and what the network says."""
+    """A validation image and its prediction.
+
+    Attributes:
+        image: uint8 (3, H, W), resized and cropped as the network sees it.
+        true: Name of the true class.
+        predicted: Name of the most probable class.
+        probability: The network's probability of ``predicted``, 0..1.
+    """
 
     image: Tensor
     true: str
@@ -25,7 +32,7 @@ class Guess(NamedTuple):
 
 
 def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
-    """The network's answers to validation images, evenly picked."""
+    """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
     views = data.views("val")
     picked = torch.linspace(0, len(views) - 1, min(len(views), GRID[0] * GRID[1])).long().tolist()
     samples = [views[index] for index in picked]
@@ -36,7 +43,7 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
 
 
 def draw_predictions(guesses: Sequence[Guess]) -> Figure:
-    """Validation images with true and predicted names, mistakes in red with a cross."""
+    """The images with their true and predicted class names; mistakes are red and marked with a cross."""
     rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
@@ -52,7 +59,7 @@ def draw_predictions(guesses: Sequence[Guess]) -> Figure:
 
 
 def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
-    """The same as a table for W&B."""
+    """The guesses as a W&B table: image, true class, predicted class, probability."""
     rows = [
         [wandb.Image(guess.image.permute(1, 2, 0).numpy()), guess.true, guess.predicted, guess.probability]
         for guess in guesses
@@ -71,5 +78,5 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
 
 
 def short_name(name: str) -> str:
-    """A class name that fits beside a picture."""
+    """A class name cut to 18 letters, which fit above an image."""
     return name if len(name) <= 18 else f"{name[:17]}…"
