@@ -92,7 +92,7 @@ def test_a_page_says_what_it_claims_and_its_command_runs(
     page: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = header(page)
-    assert said.keys() >= {"claim", "command", "cost"}
+    assert said.keys() >= {"claim", "command", "cost", "result"}
     assert str(page) in shlex.split(said["command"])
     train_one_batch(said["command"], photos, capsys)
 
