@@ -7,8 +7,9 @@ from pathlib import Path
 
 from inception_lightning.commands.trust import FLAG, is_own_command
 from inception_lightning.errors import InputError
-from inception_lightning.studies.sweep import conduct
-from inception_lightning.studies.sweep_file import plan, read
+from inception_lightning.studies.sweep import run_sweep
+from inception_lightning.studies.sweep_file import read
+from inception_lightning.studies.sweep_run import plan
 
 
 def main(argv: list[str]) -> int:
@@ -44,4 +45,4 @@ def main(argv: list[str]) -> int:
     if arguments.dry_run:
         print("\n".join(shlex.join(run.command) for run in runs))
         return 0
-    return conduct(runs, jobs, devices)
+    return run_sweep(runs, jobs, devices)

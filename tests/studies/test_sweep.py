@@ -13,7 +13,8 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
-from inception_lightning.studies.sweep_file import fingerprint, plan, read
+from inception_lightning.studies.sweep_file import read
+from inception_lightning.studies.sweep_run import fingerprint, plan
 
 SCRIPT = """
 import json, pathlib, sys, time
