@@ -17,7 +17,7 @@ from inception_lightning.__main__ import main
 PAGES = [
     page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters" not in yaml.safe_load(page.read_text())
 ]
-"""Sweep files, which have parameters, are read in studies/test_sweep.py."""
+"""Sweep files, which have parameters, are read in studies/test_sweep_run.py."""
 TOLD = re.findall(
     r"^lightning fit .+$|(?<=`)lightning fit [^`]+(?=`)",
     "\n".join(readme.read_text() for readme in sorted(Path("experiments").rglob("README.md"))),
