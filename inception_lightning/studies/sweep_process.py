@@ -17,7 +17,6 @@ from inception_lightning.studies.sweep_run import FINAL, Run, label
 STOP_SECONDS = 30.0  # how long a run that is told to stop may take
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent dies
 
-
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "done before", "elsewhere"]
 
 
