@@ -7,8 +7,9 @@ from pathlib import Path
 from inception_lightning.commands.command_line import TRUST, TRUST_ALL
 from inception_lightning.commands.options import Options
 from inception_lightning.errors import InputError
-from inception_lightning.studies.sweep import conduct
-from inception_lightning.studies.sweep_file import plan, read
+from inception_lightning.studies.sweep import run_sweep
+from inception_lightning.studies.sweep_file import read
+from inception_lightning.studies.sweep_run import plan
 
 OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fit"), ("inception-lightning", "fit"))
 """How the command of a sweep file begins when it is this program."""
@@ -38,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     if arguments.dry_run:
         print("\n".join(shlex.join(run.command) for run in runs))
         return 0
-    return conduct(runs, jobs, devices)
+    return run_sweep(runs, jobs, devices)
 
 
 def is_own_command(words: Sequence[str]) -> bool:
