@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
+from inception_lightning.callbacks.lightning_state import begin_validation_again, logged_steps, set_logged_steps
 from inception_lightning.errors import Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
@@ -116,17 +117,14 @@ class Continuation(Callback):
         files = [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
         for file in files:
             file.sync()
-        progress = checkpoint["loops"]["fit_loop"]
         checkpoint[KEY] = {
             "processes": _gather({"random": random_state(), "scores": _scores(pl_module)}, trainer.world_size),
             "rows": files[0].rows if files else 0,
-            "logged_steps": progress["epoch_loop.state_dict"]["_batches_that_stepped"],
+            "logged_steps": logged_steps(checkpoint),
             "wandb": next((board.version for board in boards(trainer)), None),
         }
         if self.stopping and trainer.validating:
-            begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-            place = progress["epoch_loop.val_loop.batch_progress"]
-            place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+            begin_validation_again(checkpoint)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -154,8 +152,7 @@ class Continuation(Callback):
     def _restore(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.loaded is None:
             return
-        # Lightning counts one step too many where it skips a validation that was done before the stop
-        trainer.fit_loop.epoch_loop._batches_that_stepped = self.loaded["logged_steps"]
+        set_logged_steps(trainer, self.loaded["logged_steps"])
         processes = self.loaded["processes"]
         self.loaded = None
         if len(processes) != trainer.world_size:
