@@ -2,6 +2,7 @@
 
 from inception_lightning.callbacks.artifacts import CheckpointArtifact
 from inception_lightning.callbacks.averaging import WeightAverage
+from inception_lightning.callbacks.best import BestCheckpoint
 from inception_lightning.callbacks.confusion import Confusion
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
@@ -17,6 +18,7 @@ from inception_lightning.callbacks.telemetry import ResidualTelemetry
 from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
+    "BestCheckpoint",
     "CheckpointArtifact",
     "Confusion",
     "Continuation",

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import Logger
 
 from inception_lightning import data, models
 from inception_lightning.callbacks import (
+    BestCheckpoint,
     CheckpointArtifact,
     Confusion,
     Continuation,
@@ -36,6 +37,7 @@ from inception_lightning.callbacks import (
     TerminalProgress,
     WeightAverage,
 )
+from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands.command_line import CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, sentence
@@ -63,6 +65,9 @@ CHECKPOINT_DEFAULTS = {
     "checkpoint.auto_insert_metric_name": False,
     "checkpoint.enable_version_counter": False,  # a better best.ckpt replaces the one before
 }
+
+SEVERAL = "epoch={epoch}-step={step}"
+"""What checkpoints are called of which several are kept."""
 
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
@@ -247,9 +252,8 @@ class InceptionCLI(LightningCLI):
         if summarise and isinstance(self.model, InceptionClassifier) and not _has(callbacks, ModelSummary):
             callbacks.append(NetSummary())
         summarise = summarise or _has(callbacks, ModelSummary)
-        checkpoint = vars(self.config_init.checkpoint)
         if fits:
-            ModelCheckpoint(**checkpoint)  # a run of one batch finds its mistakes too
+            self._checkpoint(None)  # a run of one batch finds its mistakes too
         if self.line.command in ("validate", "test") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         place = Path(wanted["default_root_dir"])
@@ -268,10 +272,9 @@ class InceptionCLI(LightningCLI):
         return WeightAverage(self.config.ema_decay)
 
     def _callbacks(self, folder: Path) -> list[Callback]:
-        said = vars(self.config_init.checkpoint)
-        place = checkpoints_of(folder, said["dirpath"])
-        checkpoint = ModelCheckpoint(**said | {"dirpath": str(place)})
-        best = place / f"{checkpoint.filename}.ckpt"
+        place = checkpoints_of(folder, self.config.checkpoint.dirpath)
+        checkpoint = self._checkpoint(place)
+        best = place / BEST
         page = self.page()
         speed = Speed(folder)
         return [
@@ -287,6 +290,14 @@ class InceptionCLI(LightningCLI):
             RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
             speed,  # last, so that what the others do counts as the step's time
         ]
+
+    def _checkpoint(self, place: Path | None) -> BestCheckpoint:
+        said = vars(self.config_init.checkpoint)
+        several = said["save_top_k"] not in (0, 1)
+        name = (
+            SEVERAL if several and said["filename"] == CHECKPOINT_DEFAULTS["checkpoint.filename"] else said["filename"]
+        )
+        return BestCheckpoint(**said | {"dirpath": place, "filename": name})
 
     def _recipe(self, page: dict[str, Any]) -> Recipe:
         described = page["model"]
