@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from inception_lightning.errors import InputError, Stop, peer_died
+from inception_lightning.errors import InputError, Stop, peer_died, visible
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -78,7 +78,7 @@ def _refused(error: Exception) -> int:
         from inception_lightning.runs.folder import discard_if_empty
 
         discard_if_empty()
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     return 2
 
 
@@ -95,7 +95,7 @@ def say_what_matters() -> None:
 
 def _stopped(stop: Stop) -> int:
     if _rank() == 0:
-        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
+        print(f"{'error: ' if stop.code not in (130, 143) else ''}{visible(str(stop))}", file=sys.stderr, flush=True)
         _close_wandb(stop.code)
     elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
         patience = time.monotonic() + PATIENCE
