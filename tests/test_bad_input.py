@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torchvision.io import write_png
+from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning.__main__ import main
 
@@ -122,7 +122,8 @@ def test_folders_and_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for index in range(5):
-            write_png(torch.randint(0, 255, (3, 20, 20), dtype=torch.uint8), str(tmp_path / name / f"{index}.png"))
+            noise = torch.randint(0, 255, (3, 20, 20), dtype=torch.uint8)
+            to_pil_image(noise).save(tmp_path / name / f"{index}.png")
     broken = tmp_path / "cat" / "broken.jpg"
     broken.write_text("<html>not found</html>")
     unreadable = complaint(capsys, *folder, f"--data.root={tmp_path}", "--data.batch_size=16")

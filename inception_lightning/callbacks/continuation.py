@@ -59,7 +59,7 @@ class Continuation(Callback):
         self.signals.install()
         loader = trainer.train_dataloader
         if isinstance(loader, TrainLoader):
-            loader.before_batch = self.between_batches
+            loader.listen(self.between_batches)
 
     def between_batches(self) -> None:
         """Save if it is time, and stop if a process was told to."""
