@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
-from inception_lightning.loading.decoding import ImageInputError, decode
+from inception_lightning.loading.decoding import ImageInputError, open_image, read_file
 
 PER_TASK = 16
 
@@ -148,8 +148,9 @@ class Readings(Dataset[Finding]):
 
     def _read(self, index: int) -> tuple[torch.Tensor, str]:
         if isinstance(self.dataset, ImageFiles):
-            file = self.dataset.file(index)
-            return decode(file), hashlib.sha256(file.read_bytes()).hexdigest()
+            data = read_file(self.dataset.files.path(index))
+            image = open_image(data, self.dataset.name(index)).pixels()
+            return image, hashlib.sha256(data.data).hexdigest()
         image = self.dataset[index][0]
         return image, hashlib.sha256(image.numpy().tobytes()).hexdigest()
 
