@@ -63,7 +63,7 @@ class Continuation(Callback):
         self.signals.install()
         loader = trainer.train_dataloader
         if isinstance(loader, TrainLoader):
-            loader.before_batch = lambda: self.between_batches(loader.batches)
+            loader.listen(lambda: self.between_batches(loader.batches))
         elif not hasattr(loader, "state_dict") and trainer.is_global_zero:
             log.info(
                 "%s does not know its place in the data: a run that is stopped within an epoch draws the rest of it "

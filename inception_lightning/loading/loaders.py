@@ -55,17 +55,17 @@ class _Loader(DataLoader[Sample]):
 
 
 class TrainLoader(_Loader):
-    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores.
-
-    Attributes:
-        before_batch: Called before each batch is fetched, when everything about the one before is done and logged.
-    """
+    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores."""
 
     sampler: TrainSampler
     epoch = 0
     batches = 0
     resumed = False
-    before_batch: Callable[[], None] | None = None
+    _before_batch: Callable[[], None] | None = None
+
+    def listen(self, function: Callable[[], None]) -> None:
+        """Call ``function``, and no other, before each batch is fetched: the one before is then done and logged."""
+        self._before_batch = function
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # batches, not torch's iterator
         # A generator: Lightning makes the iterator before it tells the sampler the epoch, so nothing may
@@ -75,8 +75,8 @@ class TrainLoader(_Loader):
         self.epoch, self.resumed = epoch, False
         fetched: Iterator[tuple[Tensor, Tensor]] | None = None
         while self.batches < len(self):
-            if self.before_batch is not None:
-                self.before_batch()
+            if self._before_batch is not None:
+                self._before_batch()
             if fetched is None:
                 self.sampler.skip = self.batches * self.batch_size
                 fetched = super().__iter__()
