@@ -48,7 +48,7 @@ from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.models import Inception
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
-from inception_lightning.runs.folder import checkpoints_of, new_run_folder
+from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import refuse_changes, refuse_other_processes
 from inception_lightning.runs.wandb import Wandb, wandb_logger
@@ -77,17 +77,18 @@ def main(words: Sequence[str]) -> None:
     """Run the command ``words[0]``."""
     say_what_matters()
     line = CommandLine.read(words)
-    with trusting(line.trusted):
-        InceptionCLI(line, start_of(line)).run()
+    with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
+        InceptionCLI(line, start_of(line), until_the_end).run()
 
 
 class InceptionCLI(LightningCLI):
     """LightningCLI with a folder per run, and with the last word for what the command line says."""
 
-    def __init__(self, line: CommandLine, start: Start) -> None:
-        """Parse and build what ``line`` says on top of ``start``."""
+    def __init__(self, line: CommandLine, start: Start, until_the_end: contextlib.ExitStack) -> None:
+        """Parse and build what ``line`` says on top of ``start``; what is held ``until_the_end`` is let go by it."""
         self.line = line
         self.start = start
+        self.until_the_end = until_the_end
         super().__init__(
             start.model_class,
             subclass_mode_data=True,
@@ -260,6 +261,7 @@ class InceptionCLI(LightningCLI):
         if not fits:
             return {"callbacks": [*callbacks, PredictionWriter(new_run_folder(place, "predict-"))], "logger": False}
         folder = self.start.continued.run if self.start.continued else new_run_folder(place, "")
+        self.until_the_end.enter_context(held(folder))
         return {
             "callbacks": [*callbacks, *self._callbacks(folder)],
             "logger": self._loggers(folder, wanted["logger"]),

@@ -1,8 +1,11 @@
 """Folders of runs: new ones, and those that are there."""
 
 import contextlib
+import fcntl
+import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ from inception_lightning.errors import InputError
 from inception_lightning.pages import read_page
 from inception_lightning.runs.checkpoints import LAST, PREVIOUS
 
+log = logging.getLogger(__name__)
+
+LOCK = ".lock"
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
 
@@ -39,10 +45,33 @@ def new_run_folder(place: Path, kind: str) -> Path:
             return folder
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep all other processes from training in ``folder``; the processes of one training are one.
+
+    Raises:
+        InputError: Another one does.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
+        yield
+        return
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another process is training in {folder}: wait until it has ended, or start a new run"
+            ) from None
+        except OSError:  # a file system without locks
+            log.warning("%s has no file locks: see to it that one process at a time trains in it", folder)
+        yield
+
+
 def discard_if_empty() -> None:
     """Remove the folder of a run that was refused before it began."""
     folder = os.environ.pop(CHOSEN, None)
-    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
+    if folder is not None and Path(folder).is_dir() and {path.name for path in Path(folder).iterdir()} <= {LOCK}:
+        (Path(folder) / LOCK).unlink(missing_ok=True)
         Path(folder).rmdir()
 
 
