@@ -10,6 +10,7 @@ from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
+from inception_lightning.callbacks.rates import NewRates
 from inception_lightning.callbacks.recipe import Recipe
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.speed import Speed
@@ -26,6 +27,7 @@ __all__ = [
     "FiniteGuard",
     "LineProgress",
     "NetSummary",
+    "NewRates",
     "Pictures",
     "PredictionWriter",
     "Recipe",

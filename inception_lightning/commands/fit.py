@@ -28,6 +28,7 @@ from inception_lightning.callbacks import (
     FiniteGuard,
     LineProgress,
     NetSummary,
+    NewRates,
     Pictures,
     PredictionWriter,
     Recipe,
@@ -47,10 +48,11 @@ from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.models import Inception
+from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
 from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
-from inception_lightning.runs.resuming import refuse_changes, refuse_other_processes
+from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import trusting
@@ -152,7 +154,7 @@ class InceptionCLI(LightningCLI):
         self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
         self._fill_in_classes()
         if self.start.continued is not None and not self.config.allow_changes:
-            refuse_changes(self.start.continued.page, yaml.safe_load(self.page()))
+            refuse_changes(self.start.continued.page, parse_page(self.page(), "this run"))
         rest = self.config.clone()
         rest.data = None
         self.config_init = self.parser.instantiate(rest)
@@ -278,10 +280,13 @@ class InceptionCLI(LightningCLI):
         checkpoint = self._checkpoint(place)
         best = place / BEST
         page = self.page()
+        content = parse_page(page, "this run")
+        before = self.start.continued.page if self.start.continued else content
         speed = Speed(folder)
         return [
             RunFolder(folder, page, shlex.join(["lightning", *self.line.words])),
-            self._recipe(yaml.safe_load(page)),
+            self._recipe(content),
+            *([NewRates()] if rates_change(before, content) else []),
             FiniteGuard(),
             self.config_init.dead_network,
             Continuation(folder=place, **vars(self.config_init.last)),
