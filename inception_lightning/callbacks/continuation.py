@@ -36,7 +36,12 @@ class Continuation(Callback):
     """
 
     def __init__(
-        self, *, folder: Path = Path("checkpoints"), minutes: float = 10.0, every_n_steps: int | None = None
+        self,
+        *,
+        folder: Path = Path("checkpoints"),
+        minutes: float = 10.0,
+        every_n_steps: int | None = None,
+        signals: Signals | None = None,
     ) -> None:
         """Say where and how often.
 
@@ -44,20 +49,27 @@ class Continuation(Callback):
             folder: Where ``last.ckpt`` goes.
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
+            signals: What notes signals, and is restored by who made it; by default made here.
         """
         self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
-        self.signals = Signals()
+        self.signals = signals or Signals()
+        self.restores = signals is None
         self.loaded: dict[str, Any] | None = None
         self.saved_step = 0
         self.due_at = 0.0
         self.stopping = False
         self.trainer: pl.Trainer
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take the signals over from Lightning, whose handlers talk to the other processes in between."""
+        self.signals.install()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen to signals and to the loader."""
         self.trainer = trainer
+        self.signals.training = True
         self.saved_step = trainer.global_step
         self.due_at = time.monotonic() + 60 * self.minutes
         self.signals.install()
@@ -108,7 +120,8 @@ class Continuation(Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Listen no more."""
-        self.signals.restore()
+        if self.restores:
+            self.signals.restore()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

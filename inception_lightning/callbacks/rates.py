@@ -29,9 +29,7 @@ class NewRates(Callback):
         if isinstance(scheduler, ReduceLROnPlateau):  # depends on what was seen, which the checkpoint knows
             return
         with warnings.catch_warnings():  # no optimizer has moved, nor shall one
-            warnings.filterwarnings(
-                "ignore", "Detected call of `lr_scheduler.step"
-            )
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
             for _ in range(trainer.global_step if interval == "step" else trainer.current_epoch):
                 scheduler.step()
         for config in trainer.lr_scheduler_configs:

@@ -46,13 +46,14 @@ from inception_lightning.commands.defaults import RUNS, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
 from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
+from inception_lightning.runs.signals import Signals, end_with_parent, started_by_lightning
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import trusting
@@ -79,17 +80,40 @@ def main(words: Sequence[str]) -> None:
     """Run the command ``words[0]``."""
     say_what_matters()
     line = CommandLine.read(words)
+    signals = Signals()
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        InceptionCLI(line, start_of(line), until_the_end).run()
+        if line.command == "fit":
+            until_the_end.callback(signals.restore)
+            signals.install()
+            if started_by_lightning():
+                end_with_parent(os.getppid())
+        try:
+            InceptionCLI(line, start_of(line), signals, until_the_end).run()
+        except Stop:
+            raise
+        except Exception:
+            if signals.code:  # it came first, whatever it broke
+                raise signals.stop() from None
+            raise
+    if signals.code:  # while the pictures were drawn
+        raise signals.stop()
 
 
 class InceptionCLI(LightningCLI):
     """LightningCLI with a folder per run, and with the last word for what the command line says."""
 
-    def __init__(self, line: CommandLine, start: Start, until_the_end: contextlib.ExitStack) -> None:
-        """Parse and build what ``line`` says on top of ``start``; what is held ``until_the_end`` is let go by it."""
+    def __init__(self, line: CommandLine, start: Start, signals: Signals, until_the_end: contextlib.ExitStack) -> None:
+        """Parse and build.
+
+        Args:
+            line: What was said.
+            start: What it starts from.
+            signals: What notes signals.
+            until_the_end: Lets go of what the run holds.
+        """
         self.line = line
         self.start = start
+        self.signals = signals
         self.until_the_end = until_the_end
         super().__init__(
             start.model_class,
@@ -117,7 +141,7 @@ class InceptionCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
         parser.add_class_arguments(ModelCheckpoint, "checkpoint", skip=LEFT_TO_CONTINUATION, instantiate=False)
-        parser.add_class_arguments(Continuation, "last", skip={"folder"}, instantiate=False)
+        parser.add_class_arguments(Continuation, "last", skip={"folder", "signals"}, instantiate=False)
         parser.add_class_arguments(DeadNetwork, "dead_network")
         parser.add_argument("--resume", type=Literal["auto"] | None, help="auto: go on with the newest run, or start")
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
@@ -289,7 +313,7 @@ class InceptionCLI(LightningCLI):
             *([NewRates()] if rates_change(before, content) else []),
             FiniteGuard(),
             self.config_init.dead_network,
-            Continuation(folder=place, **vars(self.config_init.last)),
+            Continuation(folder=place, signals=self.signals, **vars(self.config_init.last)),
             checkpoint,
             Pictures(folder),
             Confusion(folder),

@@ -17,7 +17,6 @@ from inception_lightning.runs.checkpoints import LAST, PREVIOUS
 
 log = logging.getLogger(__name__)
 
-LOCK = ".lock"
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
 
@@ -55,23 +54,29 @@ def held(folder: Path) -> Iterator[None]:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
         yield
         return
-    with (folder / LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another process is training in {folder}: wait until it has ended, or start a new run"
-            ) from None
-        except OSError:  # a file system without locks
-            log.warning("%s has no file locks: see to it that one process at a time trains in it", folder)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"another process is training in {folder}: wait until it has ended, or start a new run"
+        ) from None
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
 
 
 def discard_if_empty() -> None:
     """Remove the folder of a run that was refused before it began."""
     folder = os.environ.pop(CHOSEN, None)
-    if folder is not None and Path(folder).is_dir() and {path.name for path in Path(folder).iterdir()} <= {LOCK}:
-        (Path(folder) / LOCK).unlink(missing_ok=True)
+    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
         Path(folder).rmdir()
 
 
