@@ -70,7 +70,8 @@ class Muon(Optimizer):
         return loss
 
     def _move_weights(self, weights: list[Tensor], group: dict[str, Any]) -> None:
-        matrices = [weight.flatten(1) for weight in weights]  # (out, in * h * w); a copy where it is channels-last
+        copies = [weight.clone(memory_format=torch.contiguous_format) for weight in weights]  # not channels-last
+        matrices = [weight.flatten(1) for weight in copies]  # (out, in * h * w)
         gradients = [_gradient(weight).flatten(1) for weight in weights]
         for weight, matrix in zip(weights, matrices, strict=True):
             if not self.state[weight]:

@@ -45,13 +45,14 @@ def test_matrices_move_as_torchs_muon_has_it_and_the_rest_as_adamw() -> None:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_convolution_moves_as_the_matrix_that_it_is(layout: torch.memory_format) -> None:
-    (ours,) = parameters((6, 4, 3, 2))
+@pytest.mark.parametrize("shape", [(6, 4, 3, 2), (3, 8, 1, 1)])
+def test_a_convolution_moves_as_the_matrix_that_it_is(layout: torch.memory_format, shape: tuple[int, ...]) -> None:
+    (ours,) = parameters(shape)
     ours.data = ours.data.to(memory_format=layout)
-    matrix = nn.Parameter(parameters((6, 4, 3, 2))[0].detach().flatten(1))
+    matrix = nn.Parameter(parameters(shape)[0].detach().flatten(1))
     optimizers = Muon([ours], **SETTINGS), torch.optim.Muon([matrix], **SETTINGS, adjust_lr_fn="match_rms_adamw")
     for step in range(3):
-        ours.grad = draw(6, 4, 3, 2, seed=step).to(memory_format=layout)
+        ours.grad = draw(*shape, seed=step).to(memory_format=layout)
         matrix.grad = ours.grad.flatten(1)
         for optimizer in optimizers:
             optimizer.step()
