@@ -4,15 +4,16 @@ A file is written beside its place, flushed to the disk and renamed. The folder'
 says step and sha256 of every good file, and is written first: a file is good when its sha256 stands there.
 """
 
-
 import contextlib
 import hashlib
 import io
 import json
 import logging
 import os
+import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,17 +23,6 @@ from lightning.pytorch.plugins import CheckpointIO
 
 from inception_lightning.configurable import KEY
 from inception_lightning.errors import InputError
-
-
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import torch
-
-from inception_lightning.errors import InputError
-
 
 log = logging.getLogger(__name__)
 
@@ -241,8 +231,6 @@ def _free(folder: Path) -> str:
         return f"{folder} cannot be read"
 
 
-
-
 def local(source: Path | str) -> Path:
     """The file that ``source`` names; one on the net is fetched once, and only with its checksum.
 
@@ -276,9 +264,7 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     return _parsed(path, path, map_location)
 
 
-def _parsed(
-    file: Path | io.BytesIO, path: Path, map_location: str | torch.device | None = "cpu"
-) -> dict[str, Any]:
+def _parsed(file: Path | io.BytesIO, path: Path, map_location: str | torch.device | None = "cpu") -> dict[str, Any]:
     try:
         checkpoint = torch.load(file, map_location, weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to

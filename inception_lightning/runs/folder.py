@@ -19,8 +19,6 @@ CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
 """How the processes that Lightning starts for DDP learn of the folder that the first one made."""
 
 
-
-
 def new_run_folder(place: Path, kind: str) -> Path:
     """A new folder in ``place``, named after the ``kind`` of run and the time; never one that exists.
 

@@ -10,21 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import LAST, MANIFEST, PREVIOUS, CheckpointFiles, newest_good, read_manifest
-
-import os
-from pathlib import Path
-
-import pytest
-import torch
-
 from inception_lightning.configurable import KEY
-from inception_lightning.runs.checkpoints import difference, read_checkpoint
-from inception_lightning.runs.folder import newest
 from inception_lightning.errors import InputError
-
-
+from inception_lightning.runs.checkpoints import (
+    LAST,
+    MANIFEST,
+    PREVIOUS,
+    CheckpointFiles,
+    difference,
+    newest_good,
+    read_checkpoint,
+    read_manifest,
+)
+from inception_lightning.runs.folder import newest
 
 KILLS = 20
 SAVES_TIMED = 3

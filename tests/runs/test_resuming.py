@@ -10,8 +10,8 @@ import torch
 
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
-from inception_lightning.runs.resuming import refuse_changes
 from inception_lightning.runs.checkpoints import newest_good
+from inception_lightning.runs.resuming import refuse_changes
 from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
 
 INTERVAL = 3
