@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, distributed, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Muon
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from torchmetrics import Metric, MetricCollection
 
@@ -22,6 +22,7 @@ from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    made,
     parameter_groups,
     scale_rates,
     steps_of,
@@ -108,6 +109,10 @@ class InceptionClassifier(Rebuildable):
                 Inception network has, or weights that cannot be had or do not fit.
         """
         super().__init__()
+        if partial_class(optimizer) is Muon:
+            raise InputError(
+                "torch.optim.Muon moves matrices only, no kernels and biases: say inception_lightning.training.muon.Muon"
+            )
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
         if isinstance(net, Inception) and weights is not None:
             load_weights(net, weights)
@@ -247,10 +252,11 @@ class InceptionClassifier(Rebuildable):
         """The optimizer and, where there is one, the schedule.
 
         Raises:
-            InputError: Lightning cannot clip the gradients of this optimizer, or the schedule's length is not known.
+            InputError: Lightning cannot clip the gradients of this optimizer, the schedule's length is not known, or
+                one of them refuses its arguments.
         """
         trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
-        optimizer = self.optimizer(parameter_groups(self.net, trunk))
+        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
@@ -259,7 +265,7 @@ class InceptionClassifier(Rebuildable):
         interval, length = self.lr_interval, dict[str, int]()
         if partial_class(self.lr_scheduler) is OneCycleLR:
             interval, length = "step", {"total_steps": steps_of(self.trainer)}
-        schedule = self.lr_scheduler(optimizer, **length)
+        schedule = made("model.lr_scheduler", self.lr_scheduler, optimizer, **length)
         advance: Any = {"scheduler": schedule, "interval": interval}
         if isinstance(schedule, ReduceLROnPlateau):
             advance["monitor"] = self.lr_monitor

@@ -140,6 +140,18 @@ class WarmupCosineLR(LRScheduler):
         return (1 + math.cos(math.pi * done)) / 2
 
 
+def made(name: str, maker: Callable[..., Any], *given: Any, **more: Any) -> Any:
+    """What ``maker`` makes of its arguments; ``name`` is what a page calls it.
+
+    Raises:
+        InputError: It refuses one.
+    """
+    try:
+        return maker(*given, **more)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
 def parameter_groups(net: nn.Module, trunk: Collection[str] = ()) -> list[dict[str, Any]]:
     """Weights first; then biases and batch norm, which no paper decays, with a weight decay of 0.
 
