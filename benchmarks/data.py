@@ -26,19 +26,18 @@ from timm.data import create_loader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder as TorchvisionFolder
-from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
 from inception_lightning.data import ImageFolder
-from inception_lightning.loading.decoding import decode_bytes
+from inception_lightning.loading.decoding import open_image, read_file
 from inception_lightning.loading.listing import image_files
 from inception_lightning.loading.loaders import TrainLoader, collate
-from inception_lightning.loading.random_numbers import Draws
+from inception_lightning.loading.random_numbers import RandomNumbers
 
 SIZE, BATCH = 299, 25
-RAW = {"torchvision.io": "raw decode, torchvision.io", "simplejpeg": "raw decode, simplejpeg"}
-PEER = "torchvision ImageFolder"
-DECODE, WHOLE = "decode as far as the crop reaches, and crop", "(read and decode whole, to compare)"
+RAW, PEER = "raw decode", "torchvision ImageFolder"
+HEADER, DECODE = "read the header", "decode as far as the crop reaches, and crop"
+WHOLE = "(read and decode whole, to compare)"
 T = TypeVar("T")
 Loader = DataLoader[tuple[Tensor, int]]
 
@@ -46,24 +45,18 @@ Loader = DataLoader[tuple[Tensor, int]]
 class RawDecode(Dataset[int]):
     """Files that are read and decoded, and nothing else."""
 
-    def __init__(self, files: list[str], decode: Callable[[str], int]) -> None:
+    def __init__(self, files: list[str]) -> None:
         self.files = files
-        self.decode = decode
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> int:
-        return self.decode(self.files[index])
+        return read_and_decode(self.files[index])
 
 
-def by_torchvision(file: str) -> int:
-    """The number of pixels' numbers, decoded by torchvision."""
-    return decode_jpeg(read_file(file), ImageReadMode.RGB).numel()
-
-
-def by_simplejpeg(file: str) -> int:
-    """The same, decoded by simplejpeg."""
+def read_and_decode(file: str) -> int:
+    """The number of numbers in an image, which is decoded by the fastest decoder (``benchmarks/decoding.py``)."""
     return int(simplejpeg.decode_jpeg(np.fromfile(file, np.uint8), strict=False).size)
 
 
@@ -80,8 +73,8 @@ def loaders(root: Path, workers: int) -> dict[str, Loader]:
     keep = workers > 0
     files = [str(file) for file in image_files(root)]
     ours = ImageFolder(root=root, image_size=SIZE, batch_size=BATCH, num_workers=workers)
-    ours.found[root] = ours._find(root)
-    ours._split = lambda split: ours.found[root]  # type: ignore[method-assign]  # all images, none held out
+    everything = ours.undivided()
+    ours.dataset = lambda split: everything  # type: ignore[method-assign]  # none held out
     theirs = TorchvisionFolder(root, torchvision_preset())
     timms = create_loader(
         TimmDataset(str(root)),
@@ -94,13 +87,8 @@ def loaders(root: Path, workers: int) -> dict[str, Loader]:
         use_prefetcher=False,
         pin_memory=False,
     )
-
-    def raw(decode: Callable[[str], int]) -> Loader:
-        return DataLoader(RawDecode(files, decode), BATCH, num_workers=workers, persistent_workers=keep)
-
     return {
-        RAW["torchvision.io"]: raw(by_torchvision),
-        RAW["simplejpeg"]: raw(by_simplejpeg),
+        RAW: DataLoader(RawDecode(files), BATCH, num_workers=workers, persistent_workers=keep),
         "inception_lightning": ours.train_dataloader(),
         PEER: DataLoader(theirs, BATCH, shuffle=True, num_workers=workers, persistent_workers=keep),
         "timm create_loader": timms,
@@ -141,8 +129,7 @@ def processor_seconds(loader: Loader) -> float:
 
 
 def comparison(measured: dict[str, Rates], title: str) -> Table:
-    """Rates, and ratios to the best raw decode and to torchvision's pipeline."""
-    best = max(RAW.values(), key=lambda name: median(measured[name].processor))
+    """Rates, and ratios to raw decode and to torchvision's pipeline."""
     columns = ("images/s", "of raw", "x torchvision")
     table = Table("pipeline", *(f"{column}, {clock}" for clock in ("wall", "processor") for column in columns))
     table.title = title
@@ -150,7 +137,7 @@ def comparison(measured: dict[str, Rates], title: str) -> Table:
         cells = []
         for clock in (lambda rates: rates.wall, lambda rates: rates.processor):
             cells.append(f"{median(clock(found)):.0f}")
-            for base in (best, PEER):
+            for base in (RAW, PEER):
                 pairs = zip(clock(found), clock(measured[base]), strict=True)
                 cells.append(f"{median(one / other for one, other in pairs):.2f}")
         table.add_row(name, *cells)
@@ -160,22 +147,24 @@ def comparison(measured: dict[str, Rates], title: str) -> Table:
 def parts(root: Path, rounds: int) -> dict[str, float]:
     """Microseconds per image of every step of our pipeline, in one process."""
     files = [str(file) for file in image_files(root)]
-    view, draws = ImageFolder(root=root, image_size=SIZE, num_workers=0).augmentation.build(SIZE), Draws()
+    view, numbers = ImageFolder(root=root, image_size=SIZE, num_workers=0).augmentation.build(SIZE), RandomNumbers()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     watch = Stopwatch()
 
     def epoch() -> None:
         samples: list[tuple[Tensor, int]] = []
         for index, file in enumerate(files):
-            data = watch("read", lambda: np.fromfile(file, np.uint8))  # noqa: B023  # called at once
-            draws.seed(index)
-            crop = watch(DECODE, lambda: decode_bytes(data, file, lambda h, w: view.place(h, w, draws)))  # noqa: B023
-            samples.append((watch("resize, flip", lambda: view.show(crop, draws)), 0))  # noqa: B023
+            data = watch("read", lambda: read_file(file))  # noqa: B023  # called at once
+            image = watch(HEADER, lambda: open_image(data, file))  # noqa: B023
+            numbers.seed(index)
+            window = watch("draw the window", lambda: view.window(image.height, image.width, numbers))  # noqa: B023
+            crop = watch(DECODE, lambda: image.pixels(window))  # noqa: B023
+            samples.append((watch("resize, flip", lambda: view.show(crop, numbers)), 0))  # noqa: B023
             if len(samples) == BATCH:
                 batch = watch("collate", lambda: collate(samples)[0])
                 watch(f"transfer to {device.type}", lambda: batch.to(device, copy=True))  # noqa: B023
                 samples.clear()
-            watch(WHOLE, lambda: by_simplejpeg(file))  # noqa: B023
+            watch(WHOLE, lambda: read_and_decode(file))  # noqa: B023
 
     for _ in range(rounds + 1):
         epoch()

@@ -49,13 +49,12 @@ def main() -> None:
         fill(root)
     data = ImageFolder(root=root, image_size=32, batch_size=100, num_workers=2, val_fraction=0.01)
     before, start = private_mb(os.getpid()), time.perf_counter()
-    found = data._find(root)
+    found = data.undivided()
     print(
         f"scan of {len(found):,} files: {time.perf_counter() - start:.2f} s, {private_mb(os.getpid()) - before:.1f} MB"
     )
-    again = ImageFolder(root=root, num_workers=0)._find(root).files
+    again = ImageFolder(root=root, num_workers=0).undivided().files
     print(f"the same order again: {np.array_equal(again.packed, found.files.packed)}")
-    data.found[root] = found
     start = time.perf_counter()
     loader = data.train_dataloader()
     print(f"split into training and validation: {time.perf_counter() - start:.2f} s")

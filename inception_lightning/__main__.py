@@ -65,7 +65,7 @@ options:
                          the knobs of a network; --data.help ImageFolder those of a data set
 
 exit codes: 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
-            130 Ctrl-C, 143 terminated
+            129 closed terminal, 130 Ctrl-C, 143 terminated
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torchvision.io import write_jpeg
+from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning import models
 from inception_lightning.__main__ import main
@@ -42,7 +42,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in "abcdef":
             (folder / split / name).mkdir(parents=True)
             image = torch.randint(0, 256, (3, 40, 50), dtype=torch.uint8)
-            write_jpeg(image, str(folder / split / name / "1.jpg"))
+            to_pil_image(image).save(folder / split / name / "1.jpg")
     return folder
 
 

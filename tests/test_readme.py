@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision.io import write_jpeg
+from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning.__main__ import main
 from inception_lightning.models import InceptionV4
@@ -32,7 +32,7 @@ def photos(folder: Path) -> None:
         for index in range(5):
             (folder / name).mkdir(parents=True, exist_ok=True)
             image = torch.randint(0, 255, (3, 80, 90), dtype=torch.uint8)
-            write_jpeg(image, str(folder / name / f"{index}.jpg"))
+            to_pil_image(image).save(folder / name / f"{index}.jpg")
 
 
 @pytest.fixture

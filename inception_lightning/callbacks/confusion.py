@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from inception_lightning.errors import spared
 from inception_lightning.evaluation.confusion import confusion_chart, draw_confusion, write_counts
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
@@ -55,8 +56,9 @@ class Confusion(Callback):
         if not trainer.is_global_zero or not counts.any():
             return
         names = pl_module.class_names or [str(index) for index in range(len(counts))]  # data that have no names
-        write_counts(self.folder / "confusion.csv", counts, names)
-        draw_confusion(counts, names).savefig(self.folder / "confusion.png", dpi=100)
-        for board in boards(trainer):
-            offer(lambda: board.log_image("pictures/confusion", [str(self.folder / "confusion.png")]))  # noqa: B023  # at once
-            offer(lambda: board.experiment.log({"confusion": confusion_chart(counts, names)}))  # noqa: B023
+        with spared("the confusion matrix"):
+            write_counts(self.folder / "confusion.csv", counts, names)
+            draw_confusion(counts, names).savefig(self.folder / "confusion.png", dpi=100)
+            for board in boards(trainer):
+                offer(lambda: board.log_image("pictures/confusion", [str(self.folder / "confusion.png")]))  # noqa: B023  # at once
+                offer(lambda: board.experiment.log({"confusion": confusion_chart(counts, names)}))  # noqa: B023

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
+from inception_lightning.callbacks.lightning_state import begin_validation_again, logged_steps, set_logged_steps
 from inception_lightning.errors import Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
@@ -35,7 +36,12 @@ class Continuation(Callback):
     """
 
     def __init__(
-        self, *, folder: Path = Path("checkpoints"), minutes: float = 10.0, every_n_steps: int | None = None
+        self,
+        *,
+        folder: Path = Path("checkpoints"),
+        minutes: float = 10.0,
+        every_n_steps: int | None = None,
+        signals: Signals | None = None,
     ) -> None:
         """Say where and how often.
 
@@ -43,26 +49,33 @@ class Continuation(Callback):
             folder: Where ``last.ckpt`` goes.
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
+            signals: What notes signals, and is restored by who made it; by default made here.
         """
         self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
-        self.signals = Signals()
+        self.signals = signals or Signals()
+        self.restores = signals is None
         self.loaded: dict[str, Any] | None = None
         self.saved_step = 0
         self.due_at = 0.0
         self.stopping = False
         self.trainer: pl.Trainer
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take the signals over from Lightning, whose handlers talk to the other processes in between."""
+        self.signals.install()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen to signals and to the loader."""
         self.trainer = trainer
+        self.signals.training = True
         self.saved_step = trainer.global_step
         self.due_at = time.monotonic() + 60 * self.minutes
         self.signals.install()
         loader = trainer.train_dataloader
         if isinstance(loader, TrainLoader):
-            loader.before_batch = lambda: self.between_batches(loader.batches)
+            loader.listen(lambda: self.between_batches(loader.batches))
         elif not hasattr(loader, "state_dict") and trainer.is_global_zero:
             log.info(
                 "%s does not know its place in the data: a run that is stopped within an epoch draws the rest of it "
@@ -107,7 +120,8 @@ class Continuation(Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Listen no more."""
-        self.signals.restore()
+        if self.restores:
+            self.signals.restore()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -116,17 +130,14 @@ class Continuation(Callback):
         files = [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
         for file in files:
             file.sync()
-        progress = checkpoint["loops"]["fit_loop"]
         checkpoint[KEY] = {
             "processes": _gather({"random": random_state(), "scores": _scores(pl_module)}, trainer.world_size),
             "rows": files[0].rows if files else 0,
-            "logged_steps": progress["epoch_loop.state_dict"]["_batches_that_stepped"],
+            "logged_steps": logged_steps(checkpoint),
             "wandb": next((board.version for board in boards(trainer)), None),
         }
         if self.stopping and trainer.validating:
-            begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-            place = progress["epoch_loop.val_loop.batch_progress"]
-            place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+            begin_validation_again(checkpoint)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -154,8 +165,7 @@ class Continuation(Callback):
     def _restore(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.loaded is None:
             return
-        # Lightning counts one step too many where it skips a validation that was done before the stop
-        trainer.fit_loop.epoch_loop._batches_that_stepped = self.loaded["logged_steps"]
+        set_logged_steps(trainer, self.loaded["logged_steps"])
         processes = self.loaded["processes"]
         self.loaded = None
         if len(processes) != trainer.world_size:

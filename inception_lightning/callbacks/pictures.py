@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.errors import spared
 from inception_lightning.evaluation.predictions import draw_predictions, predict_some, predictions_table
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
@@ -31,19 +32,21 @@ class Pictures(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
         if not trainer.is_global_zero:
             return
-        drawn = {}
         if (self.folder / "metrics.csv").is_file():
-            drawn["curves"] = draw_curves(self.folder / "metrics.csv")
+            with spared("curves.png"):
+                self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv"))
         if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
-            guesses = predict_some(pl_module, data)
-            drawn["predictions"] = draw_predictions(guesses)
-            for board in boards(trainer):
-                offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
-        for name, figure in drawn.items():
-            path = self.folder / f"{name}.png"
-            figure.savefig(path, dpi=100, bbox_inches="tight")
-            for board in boards(trainer):
-                offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
+            with spared("predictions.png"):
+                guesses = predict_some(pl_module, data)
+                for board in boards(trainer):
+                    offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
+                self._save(trainer, "predictions", draw_predictions(guesses))
+
+    def _save(self, trainer: pl.Trainer, name: str, figure: Figure) -> None:
+        path = self.folder / f"{name}.png"
+        figure.savefig(path, dpi=100, bbox_inches="tight")
+        for board in boards(trainer):
+            offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 
 
 def draw_curves(metrics: Path) -> Figure:

@@ -59,7 +59,7 @@ class PredictionWriter(Callback):
             places = (len(next(iter(rows.values()))) - 1) // 2
             runners_up = [f"{name}_{place}" for place in range(2, places + 1) for name in ("class", "probability")]
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("w", newline="") as file:
+            with self.path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
                 csv.writer(file).writerows(
                     [["file", "class", "probability", *runners_up], *(rows[index] for index in sorted(rows))]
                 )

@@ -1,6 +1,7 @@
 """What a person wants to know when training ends."""
 
 import math
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.table import Table
 from torch import nn
 
 from inception_lightning.callbacks.speed import Speed, peak_memory
+from inception_lightning.errors import spared, visible
 from inception_lightning.training.classifier import InceptionClassifier
 
 
@@ -82,14 +84,15 @@ class RunSummary(Callback):
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Print the table, when the progress bar has left the screen."""
         if trainer.is_global_zero:
-            console = Console(soft_wrap=True)
-            table = self.table()
-            if table.row_count:
-                console.print(table)
-            console.print(f"speed      {self._speed(trainer)}", highlight=False)
-            console.print(f"run        {self.folder}", highlight=False)
-            if self.best.is_file():
-                console.print(f"test it    lightning test --ckpt_path {self.best}", highlight=False)
+            console = Console(soft_wrap=True, highlight=False, markup=False)
+            with spared("the table of scores"):
+                table = self.table()
+                if table.row_count:
+                    console.print(table)
+                console.print(f"speed      {self._speed(trainer)}")
+                console.print(f"run        {visible(str(self.folder))}")
+                if self.best.is_file():
+                    console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
 
     def table(self) -> Table:
         """Best and last validation accuracy, and what the best was chosen by."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
+from inception_lightning.callbacks.lightning_state import waits_for_every_gradient
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 
@@ -36,8 +36,7 @@ class Unfreeze(Callback):
         unknown = sorted(set(self.epochs) - set(stages))
         if unknown:
             raise InputError(f"Unfreeze names {unknown[0]!r}, and the stages are {', '.join(stages)}")
-        strategy = trainer.strategy
-        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        if waits_for_every_gradient(trainer):
             raise InputError(
                 "Unfreeze on several processes needs --trainer.strategy ddp_find_unused_parameters_true: "
                 "frozen stages have no gradients to wait for"

@@ -69,7 +69,8 @@ def start_of(line: CommandLine) -> Start:
     run = _run(line)
     if run is not None:
         held = Continued.read(run)
-        return Start(_model_class(line, (held.page,)), (held.page,), held.checkpoint, held)
+        page = {key: value for key, value in held.page.items() if key != "allow_changes"}  # it is said each time
+        return Start(_model_class(line, (page,)), (page,), held.checkpoint, held)
     named = line.said("ckpt_path")
     if named is not None:
         return _from_checkpoint(line, str(named))

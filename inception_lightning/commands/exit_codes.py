@@ -11,7 +11,10 @@ import time
 import warnings
 from collections.abc import Callable
 
-from inception_lightning.errors import InputError, Stop, peer_died
+from inception_lightning.errors import InputError, Stop, peer_died, visible
+
+SIGNALLED = (129, 130, 143)
+"""The exit codes of a program that a signal has ended, which is no error."""
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -37,7 +40,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
 
     Returns:
         What the command gives, or 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
-        130 Ctrl-C, 143 SIGTERM.
+        129 closed terminal, 130 Ctrl-C, 143 SIGTERM.
     """
     try:
         return command() or 0
@@ -46,11 +49,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
     except InputError as error:
         return _refused(error)
     except SystemExit as stop:
-        if _is(stop, "SIGTERMException"):
-            return 143
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
-            return 130
-        raise
+        return _exited(stop)
     except RuntimeError as error:  # torch's signal handler raises some wherever the program is
         stop_of = _worker_died(error) or peer_died(error)
         if stop_of is None:
@@ -60,6 +59,16 @@ def exit_code(command: Callable[[], int | None]) -> int:
         if not _is(error, "MisconfigurationException"):
             raise
         return _refused(error)
+
+
+def _exited(stop: SystemExit) -> int:
+    if _is(stop, "SIGTERMException"):
+        return 143
+    if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+        return 130
+    if stop.code in SIGNALLED:
+        return _stopped(Stop("stopped before training began", int(stop.code or 0)))
+    raise stop
 
 
 def _is(error: BaseException, name: str) -> bool:
@@ -78,7 +87,7 @@ def _refused(error: Exception) -> int:
         from inception_lightning.runs.folder import discard_if_empty
 
         discard_if_empty()
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     return 2
 
 
@@ -95,7 +104,7 @@ def say_what_matters() -> None:
 
 def _stopped(stop: Stop) -> int:
     if _rank() == 0:
-        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
+        print(f"{'error: ' if stop.code not in SIGNALLED else ''}{visible(str(stop))}", file=sys.stderr, flush=True)
         _close_wandb(stop.code)
     elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
         patience = time.monotonic() + PATIENCE

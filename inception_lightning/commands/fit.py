@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import Logger
 
 from inception_lightning import data, models
 from inception_lightning.callbacks import (
+    BestCheckpoint,
     CheckpointArtifact,
     Confusion,
     Continuation,
@@ -27,6 +28,7 @@ from inception_lightning.callbacks import (
     FiniteGuard,
     LineProgress,
     NetSummary,
+    NewRates,
     Pictures,
     PredictionWriter,
     Recipe,
@@ -36,6 +38,7 @@ from inception_lightning.callbacks import (
     TerminalProgress,
     WeightAverage,
 )
+from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands.command_line import CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, sentence
@@ -43,12 +46,14 @@ from inception_lightning.commands.defaults import RUNS, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
+from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
-from inception_lightning.runs.folder import checkpoints_of, new_run_folder
+from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
-from inception_lightning.runs.resuming import refuse_changes, refuse_other_processes
+from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
+from inception_lightning.runs.signals import Signals, end_with_parent, started_by_lightning
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import trusting
@@ -64,6 +69,9 @@ CHECKPOINT_DEFAULTS = {
     "checkpoint.enable_version_counter": False,  # a better best.ckpt replaces the one before
 }
 
+SEVERAL = "epoch={epoch}-step={step}"
+"""What checkpoints are called of which several are kept."""
+
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
 
@@ -72,17 +80,41 @@ def main(words: Sequence[str]) -> None:
     """Run the command ``words[0]``."""
     say_what_matters()
     line = CommandLine.read(words)
-    with trusting(line.trusted):
-        InceptionCLI(line, start_of(line)).run()
+    signals = Signals()
+    with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
+        if line.command == "fit":
+            until_the_end.callback(signals.restore)
+            signals.install()
+            if started_by_lightning():
+                end_with_parent(os.getppid())
+        try:
+            InceptionCLI(line, start_of(line), signals, until_the_end).run()
+        except Stop:
+            raise
+        except Exception:
+            if signals.code:  # it came first, whatever it broke
+                raise signals.stop() from None
+            raise
+    if signals.code:  # while the pictures were drawn
+        raise signals.stop()
 
 
 class InceptionCLI(LightningCLI):
     """LightningCLI with a folder per run, and with the last word for what the command line says."""
 
-    def __init__(self, line: CommandLine, start: Start) -> None:
-        """Parse and build what ``line`` says on top of ``start``."""
+    def __init__(self, line: CommandLine, start: Start, signals: Signals, until_the_end: contextlib.ExitStack) -> None:
+        """Parse and build.
+
+        Args:
+            line: What was said.
+            start: What it starts from.
+            signals: What notes signals.
+            until_the_end: Lets go of what the run holds.
+        """
         self.line = line
         self.start = start
+        self.signals = signals
+        self.until_the_end = until_the_end
         super().__init__(
             start.model_class,
             subclass_mode_data=True,
@@ -109,7 +141,7 @@ class InceptionCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
         parser.add_class_arguments(ModelCheckpoint, "checkpoint", skip=LEFT_TO_CONTINUATION, instantiate=False)
-        parser.add_class_arguments(Continuation, "last", skip={"folder"}, instantiate=False)
+        parser.add_class_arguments(Continuation, "last", skip={"folder", "signals"}, instantiate=False)
         parser.add_class_arguments(DeadNetwork, "dead_network")
         parser.add_argument("--resume", type=Literal["auto"] | None, help="auto: go on with the newest run, or start")
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
@@ -146,7 +178,7 @@ class InceptionCLI(LightningCLI):
         self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
         self._fill_in_classes()
         if self.start.continued is not None and not self.config.allow_changes:
-            refuse_changes(self.start.continued.page, yaml.safe_load(self.page()))
+            refuse_changes(self.start.continued.page, parse_page(self.page(), "this run"))
         rest = self.config.clone()
         rest.data = None
         self.config_init = self.parser.instantiate(rest)
@@ -247,15 +279,15 @@ class InceptionCLI(LightningCLI):
         if summarise and isinstance(self.model, InceptionClassifier) and not _has(callbacks, ModelSummary):
             callbacks.append(NetSummary())
         summarise = summarise or _has(callbacks, ModelSummary)
-        checkpoint = vars(self.config_init.checkpoint)
         if fits:
-            ModelCheckpoint(**checkpoint)  # a run of one batch finds its mistakes too
+            self._checkpoint(None)  # a run of one batch finds its mistakes too
         if self.line.command in ("validate", "test") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         place = Path(wanted["default_root_dir"])
         if not fits:
             return {"callbacks": [*callbacks, PredictionWriter(new_run_folder(place, "predict-"))], "logger": False}
         folder = self.start.continued.run if self.start.continued else new_run_folder(place, "")
+        self.until_the_end.enter_context(held(folder))
         return {
             "callbacks": [*callbacks, *self._callbacks(folder)],
             "logger": self._loggers(folder, wanted["logger"]),
@@ -268,18 +300,20 @@ class InceptionCLI(LightningCLI):
         return WeightAverage(self.config.ema_decay)
 
     def _callbacks(self, folder: Path) -> list[Callback]:
-        said = vars(self.config_init.checkpoint)
-        place = checkpoints_of(folder, said["dirpath"])
-        checkpoint = ModelCheckpoint(**said | {"dirpath": str(place)})
-        best = place / f"{checkpoint.filename}.ckpt"
+        place = checkpoints_of(folder, self.config.checkpoint.dirpath)
+        checkpoint = self._checkpoint(place)
+        best = place / BEST
         page = self.page()
+        content = parse_page(page, "this run")
+        before = self.start.continued.page if self.start.continued else content
         speed = Speed(folder)
         return [
             RunFolder(folder, page, shlex.join(["lightning", *self.line.words])),
-            self._recipe(yaml.safe_load(page)),
+            self._recipe(content),
+            *([NewRates()] if rates_change(before, content) else []),
             FiniteGuard(),
             self.config_init.dead_network,
-            Continuation(folder=place, **vars(self.config_init.last)),
+            Continuation(folder=place, signals=self.signals, **vars(self.config_init.last)),
             checkpoint,
             Pictures(folder),
             Confusion(folder),
@@ -287,6 +321,14 @@ class InceptionCLI(LightningCLI):
             RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
             speed,  # last, so that what the others do counts as the step's time
         ]
+
+    def _checkpoint(self, place: Path | None) -> BestCheckpoint:
+        said = vars(self.config_init.checkpoint)
+        several = said["save_top_k"] not in (0, 1)
+        name = (
+            SEVERAL if several and said["filename"] == CHECKPOINT_DEFAULTS["checkpoint.filename"] else said["filename"]
+        )
+        return BestCheckpoint(**said | {"dirpath": place, "filename": name})
 
     def _recipe(self, page: dict[str, Any]) -> Recipe:
         described = page["model"]

@@ -3,6 +3,7 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -20,8 +21,9 @@ from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
+from inception_lightning.loading.quarantine import Quarantine
 from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
-from inception_lightning.loading.shared_memory import Rooms
+from inception_lightning.loading.shared_memory import BatchBuffers
 from inception_lightning.loading.views import Augmentation, CenterCrop, FixedViews, RandomViews
 
 log = logging.getLogger(__name__)
@@ -35,45 +37,41 @@ class SplitInputError(InputError):
     """Images that are too few to hold some of them out. `InputError` finds its sentence by its name's end."""
 
 
+@dataclass(kw_only=True, eq=False)
 class ImageDataModule(Configurable, pl.LightningDataModule):
     """Image files in, batches of uint8 images and class indices out.
 
-    A data set subclasses it and writes `class_names` and `dataset`. Images stay uint8 until they are
-    on the device, where the LightningModule normalises them as the network wants.
+    A data set subclasses it and writes `class_names` and `dataset`. It is a keyword-only dataclass too: it states its
+    own arguments as fields, and those whose default it changes. Images stay uint8 until they are on the device, where
+    the LightningModule normalises them as the network wants.
+
+    Args:
+        image_size: Side of the square images that come out, in pixels.
+        batch_size: Images per batch and process.
+        num_workers: Processes that load and decode; by default one per core, 8 at most. 0 loads in the main process.
+        augmentation: The random view for training.
+        evaluation: The fixed view for validation, test and prediction.
+        seed: Where the order of training images and their random views start.
+        allow_changes: Whether a run may go on with other data than it began with.
     """
 
+    image_size: int = 299
+    batch_size: int = 32
+    num_workers: int | None = None
+    augmentation: Augmentation = Augmentation()
+    evaluation: CenterCrop = CenterCrop()
+    seed: int = 0
     allow_changes: bool = False
-    """Whether a run may go on with other data than it began with."""
 
-    def __init__(
-        self,
-        *,
-        image_size: int,
-        batch_size: int,
-        num_workers: int | None,
-        augmentation: Augmentation,
-        evaluation: CenterCrop,
-        seed: int,
-    ) -> None:
-        """Say how images are shown to the network.
-
-        Args:
-            image_size: Side of the square images that come out, in pixels.
-            batch_size: Images per batch and process.
-            num_workers: Processes that decode; by default one per core, 8 at most.
-            augmentation: The random view for training.
-            evaluation: The fixed view for validation, test and prediction.
-            seed: Where the order of training images and their random views start.
-        """
+    def __post_init__(self) -> None:
+        """Record the arguments, and put a number for ``num_workers`` where none was given."""
+        if not self.is_recorded:  # by the __init__ of a subclass
+            self.record(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         super().__init__()
-        self.image_size = image_size
-        self.batch_size = batch_size
-        self.num_workers = shared_memory.workers(image_size, batch_size) if num_workers is None else num_workers
-        self.augmentation = augmentation
-        self.evaluation = evaluation
-        self.seed = seed
+        if self.num_workers is None:
+            self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
 
-    @property
+    @cached_property  # and not a property, so that a subclass may make it an argument
     @abstractmethod
     def class_names(self) -> Sequence[str]:
         """The name of each class index: one map for every split, taken from the training images."""
@@ -89,7 +87,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What tells two states of the data apart, as plain data; see `fingerprint.take`."""
+        """What tells two states of the data apart, as plain data."""
         return fingerprint.take(self.class_names, {split: self.dataset(split) for split in ("train", "val")})
 
     def state_dict(self) -> dict[str, Any]:
@@ -116,7 +114,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         Raises:
             InputError: It does not.
         """
-        shared_memory.check_shared_memory(self.image_size, self.batch_size, self.num_workers)
+        shared_memory.check_shared_memory(self.image_size, self.batch_size, self._workers)
 
     def train_dataloader(self) -> TrainLoader:
         """Random views in a new order each epoch; a last, smaller batch is left out.
@@ -124,19 +122,18 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         Raises:
             InputError: There are fewer images than processes.
         """
-        dataset = self.dataset("train")
-        sampler = TrainSampler(len(dataset), self.seed)
+        views = self.train_views()
+        sampler = TrainSampler(len(views.labels), self.seed)
         if len(sampler) == 0:
-            raise InputError(f"{len(dataset)} training images are too few for {sampler.num_replicas} processes")
+            raise InputError(f"{sampler.size} training images are too few for {sampler.num_replicas} processes")
         if len(sampler) < self.batch_size and sampler.rank == 0:
             log.warning("batch_size %d is more than there are: batches have %d images", self.batch_size, len(sampler))
-        views = RandomViews(dataset, self.augmentation.build(self.image_size), self.seed)
         return TrainLoader(
             views,
             sampler,
             collate=self._collate(),
             batch_size=self.batch_size,
-            num_workers=self.num_workers,
+            num_workers=self._workers,
             drop_last=len(sampler) >= self.batch_size,
         )
 
@@ -156,6 +153,15 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """
         raise InputError(f"predict reads a folder of photos, not {type(self).__name__}: say --data.root FOLDER")
 
+    def train_views(self) -> RandomViews:
+        """The training images as training shows them to the network."""
+        dataset = self.dataset("train")
+        return RandomViews(dataset, self.augmentation.build(self.image_size), self.seed, self.quarantine(dataset))
+
+    def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
+        """What replaces training images that cannot be read; by default nothing, so that the first is an error."""
+        return None
+
     def views(self, split: Split) -> FixedViews:
         """The images of one split as evaluation shows them to the network."""
         return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
@@ -166,23 +172,27 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             FixedViews(dataset, self.evaluation.build(self.image_size)),
             batch_size=self.batch_size,
             sampler=EvaluationSampler(len(dataset)),
-            num_workers=self.num_workers,
+            num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),
         )
 
     def _collate(self) -> Collate:
-        if self.num_workers == 0 or not shared_memory.is_ample(self.image_size, self.batch_size, self.num_workers):
+        if self._workers == 0 or not shared_memory.holds_buffers(self.image_size, self.batch_size, self._workers):
             return collate
-        return Rooms(self.num_workers, self.batch_size * 3 * self.image_size**2)
+        return BatchBuffers(self._workers, self.batch_size * 3 * self.image_size**2)
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
         sampler = EvaluationSampler(len(views))
         return EvaluationLoader(
-            views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self.num_workers
+            views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self._workers
         )
+
+    @property
+    def _workers(self) -> int:
+        return self.num_workers or 0  # None is a number since `__post_init__`
 
 
 def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
 from inception_lightning.data.folder import ImageFolder
-from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.loading.decoding import ImageFiles, ImageInputError, decode
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.decoding import ImageInputError, open_image, read_file
 
 PER_TASK = 16
 
@@ -111,7 +111,7 @@ def check(data: ImageDataModule) -> Report:
         seen.add(tuple(names))
         report.labels[split] = dataset.labels.tolist()
         report.names[split] = names
-        report.findings[split] = list(_findings(dataset, split, data.num_workers))
+        report.findings[split] = list(_findings(dataset, split, data.num_workers or 0))
     return report
 
 
@@ -147,9 +147,10 @@ class Readings(Dataset[Finding]):
         return Finding(index, image.shape[1], image.shape[2], content)
 
     def _read(self, index: int) -> tuple[torch.Tensor, str]:
-        if isinstance(self.dataset, ImageFiles):  # past the quarantine
-            file = self.dataset.file(index)
-            return decode(file), hashlib.sha256(file.read_bytes()).hexdigest()
+        if isinstance(self.dataset, ImageFiles):
+            data = read_file(self.dataset.files.path(index))
+            image = open_image(data, self.dataset.name(index)).pixels()
+            return image, hashlib.sha256(data.data).hexdigest()
         image = self.dataset[index][0]
         return image, hashlib.sha256(image.numpy().tobytes()).hexdigest()
 

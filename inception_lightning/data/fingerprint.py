@@ -9,8 +9,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+
+log = logging.getLogger(__name__)
+
+MOST_FILES = 20_000
+"""So many files of each split, evenly spread, are compared; ``lightning data check`` compares all."""
+SECONDS = 5.0
+"""How long they are compared at most."""
 
 Fingerprint: TypeAlias = dict[str, Any]
 """Class names; and for each split the number of images and two checksums. Plain data for a checkpoint."""
@@ -19,8 +25,7 @@ Fingerprint: TypeAlias = dict[str, Any]
 def take(class_names: Sequence[str], splits: Mapping[str, ImageDataset]) -> Fingerprint:
     """The fingerprint of these data: seconds for a million files.
 
-    The checksums cover the labels, and names and sizes of files: of more than `files.SIZES` files it is the sizes
-    of so many, evenly spread. Of images in memory they cover the pixels.
+    The checksums cover the labels, and the pixels of images in memory; of files the names, and sizes of some.
     """
     print_of = {split: _of_split(dataset) for split, dataset in splits.items()}
     return {"class_names": list(class_names), "splits": print_of}
@@ -53,15 +58,8 @@ def _of_split(dataset: ImageDataset) -> dict[str, Any]:
     return {"images": len(dataset), "labels": labels.hexdigest(), "contents": contents.hexdigest()}
 
 
-log = logging.getLogger(__name__)
-
-MOST_FILES = 20_000
-"""Of each split so many files, evenly spread, are looked at; ``lightning data check`` looks at all."""
-SECONDS = 5.0
-
-
 def warn_of_shared(train: ImageFiles, val: ImageFiles) -> None:
-    """Say it in a sentence where validation images are training images."""
+    """Warn where validation images are training images."""
     pairs = shared(train, val)
     if pairs:
         log.warning(

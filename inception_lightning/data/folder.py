@@ -6,83 +6,59 @@ import tempfile
 import uuid
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
-from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
 from inception_lightning.data.fingerprint import warn_of_shared
 from inception_lightning.errors import InputError
-from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles
 from inception_lightning.loading.listing import FileNames, class_folders, image_files, image_names
-from inception_lightning.loading.quarantine import QuarantinedFiles
-from inception_lightning.loading.views import Augmentation, CenterCrop
-from inception_lightning.runs.metrics_csv import MetricsFile
+from inception_lightning.loading.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
 
 OnBadImage: TypeAlias = Literal["quarantine", "error"]
+BAD_IMAGES = "bad_images.csv"
 
 
+@dataclass(kw_only=True, eq=False)
 class ImageFolder(ImageDataModule):
     """Images in one folder per class.
 
     Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is one, or
     ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows validation's.
+
+    Args:
+        root: The folder.
+        val_fraction: Share of each class that is held out where there is no ``val`` folder, 0..1; always the same
+            images.
+        on_bad_image: ``quarantine`` replaces a training image that cannot be read by another of its class, lists it
+            in ``bad_images.csv``, and stops above 0.1 % of them; ``error`` stops at the first. Validation and test
+            always stop.
+
+    Attributes:
+        bad_images: The list of bad training images: ``bad_images.csv`` in the folder of the first logger, which is
+            the run's. Without a logger it lies in a new temporary folder: a list must not count another run's.
     """
 
-    bad_images: Path | None = None
-    """Where bad training images are listed: by default ``bad_images.csv`` in the run's folder.
+    root: Path
+    val_fraction: float = 0.2
+    on_bad_image: OnBadImage = "quarantine"
+    bad_images: Path = field(init=False, repr=False)
 
-    Without a run that has a folder it lies in a new temporary one: a list must not count another run's.
-    """
-
-    def __init__(  # what all images have, and what a folder needs
-        self,
-        *,
-        root: Path,
-        val_fraction: float = 0.2,
-        image_size: int = 299,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        augmentation: Augmentation = Augmentation(),
-        evaluation: CenterCrop = CenterCrop(),
-        seed: int = 0,
-        on_bad_image: OnBadImage = "quarantine",
-    ) -> None:
-        """Find the classes and say how images are shown to the network.
-
-        Args:
-            root: The folder.
-            val_fraction: Share of each class that is held out where there is no ``val`` folder, 0..1;
-                always the same images.
-            image_size: Side of the square images that come out, in pixels.
-            batch_size: Images per batch and process.
-            num_workers: Processes that decode; by default one per core, 8 at most.
-            augmentation: The random view for training.
-            evaluation: The fixed view for validation, test and prediction.
-            seed: Where the order of training images and their random views start.
-            on_bad_image: ``quarantine`` replaces a training image that cannot be read by another of
-                its class, lists it in ``bad_images.csv``, and stops above 0.1 % of them; ``error``
-                stops at the first. Validation and test always stop.
-        """
-        super().__init__(
-            image_size=image_size,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            augmentation=augmentation,
-            evaluation=evaluation,
-            seed=seed,
-        )
-        self.root = Path(root)
-        self.val_fraction = val_fraction
-        self.on_bad_image = on_bad_image
-        self.found: dict[Path, ImageFiles] = {}
+    def __post_init__(self) -> None:
+        """Take text for a path too."""
+        super().__post_init__()
+        self.root = Path(self.root)
+        self.bad_images = Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}" / BAD_IMAGES
+        self._found: dict[Path, ImageFiles] = {}
 
     def setup(self, stage: str) -> None:
         """Warn of validation images that are among the training images.
@@ -91,8 +67,13 @@ class ImageFolder(ImageDataModule):
             InputError: A folder is missing or empty, or the machine has too little shared memory.
         """
         super().setup(stage)
-        if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
-            warn_of_shared(self._split("train"), self._split("val"))
+        if stage != "fit":
+            return
+        if self.trainer is not None and self.trainer.loggers:
+            folder = self.trainer.log_dir  # asked on every process, which are all told the first's
+            self.bad_images = Path(folder) / BAD_IMAGES if folder else self.bad_images
+        if self.trainer is None or self.trainer.is_global_zero:
+            warn_of_shared(self.dataset("train"), self.dataset("val"))
 
     def undivided(self) -> ImageFiles:
         """The images that training and validation are taken from."""
@@ -113,7 +94,7 @@ class ImageFolder(ImageDataModule):
         """
         return class_folders(self.train_folder)
 
-    @property
+    @cached_property
     def class_names(self) -> Sequence[str]:
         """The name of each class index."""
         return self.class_folders
@@ -124,12 +105,6 @@ class ImageFolder(ImageDataModule):
         Raises:
             InputError: A folder is missing, empty, or holds a class that training does not know.
         """
-        files = self._split(split)
-        if split == "train" and self.on_bad_image == "quarantine":
-            return QuarantinedFiles(files, self.bad_images or self._run_folder / "bad_images.csv")
-        return files
-
-    def _split(self, split: Split) -> ImageFiles:
         has_val = (self.root / "val").is_dir()
         if split == "test" and (self.root / "test").is_dir():
             return self._files(self.root / "test")
@@ -141,10 +116,14 @@ class ImageFolder(ImageDataModule):
         train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
         return whole.subset(train if split == "train" else val)
 
+    def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
+        """What replaces training images that cannot be read, where ``on_bad_image`` says so."""
+        return Quarantine(dataset, self.bad_images) if self.on_bad_image == "quarantine" else None
+
     def _files(self, folder: Path) -> ImageFiles:
-        if folder not in self.found:  # looking once is enough: ImageNet takes seconds
-            self.found[folder] = self._find(folder)
-        return self.found[folder]
+        if folder not in self._found:  # looking once is enough: ImageNet takes seconds
+            self._found[folder] = self._find(folder)
+        return self._found[folder]
 
     def _find(self, folder: Path) -> ImageFiles:
         names = class_folders(folder)
@@ -175,57 +154,25 @@ class ImageFolder(ImageDataModule):
             name = self.class_folders[0]
             log.warning("%s has one class only, %r: if its folders are the classes, say --data.root", folder, name)
 
-    @property
-    def _run_folder(self) -> Path:
-        loggers = self.trainer.loggers if self.trainer else []
-        folders = [Path(logger.save_dir) for logger in loggers if isinstance(logger, MetricsFile)]
-        folders += [Path(logger.log_dir) for logger in loggers if isinstance(logger, CSVLogger)]
-        return folders[0] if folders else Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}"
 
-
+@dataclass(kw_only=True, eq=False)
 class Photos(ImageDataModule):
     """A folder of photos to predict: no classes, no training.
 
     The command line fills in everything but ``root`` from the checkpoint.
+
+    Args:
+        root: The folder; photos in its folders count too.
+        class_names: The name of each class index.
     """
 
-    def __init__(
-        self,
-        *,
-        root: Path,
-        class_names: list[str],
-        image_size: int = 299,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        evaluation: CenterCrop = CenterCrop(),
-        seed: int = 0,
-    ) -> None:
-        """Say where the photos are and how they are shown to the network.
+    root: Path
+    class_names: Sequence[str] = field()  # a field, which would else take the property of the base for its default
 
-        Args:
-            root: The folder; photos in its folders count too.
-            class_names: The name of each class index.
-            image_size: Side of the square images that come out, in pixels.
-            batch_size: Images per batch and process.
-            num_workers: Processes that decode; by default one per core, 8 at most.
-            evaluation: The fixed view.
-            seed: Not used; every data set has it.
-        """
-        super().__init__(
-            image_size=image_size,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            augmentation=Augmentation(),
-            evaluation=evaluation,
-            seed=seed,
-        )
-        self.root = Path(root)
-        self.names = class_names
-
-    @property
-    def class_names(self) -> Sequence[str]:
-        """The name of each class index."""
-        return self.names
+    def __post_init__(self) -> None:
+        """Take text for a path too."""
+        super().__post_init__()
+        self.root = Path(self.root)
 
     @cached_property
     def files(self) -> list[Path]:

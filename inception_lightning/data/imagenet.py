@@ -1,13 +1,14 @@
 """ImageNet: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, arXiv:1409.0575."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from torchvision.models import Inception_V3_Weights
 
 from inception_lightning.data.base import Split
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.errors import InputError
-from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.listing import image_files
 
 
@@ -17,7 +18,7 @@ class ImageNet(ImageFolder):
     Subsets with fewer classes work as well; arguments as `ImageFolder`.
     """
 
-    @property
+    @cached_property
     def class_names(self) -> Sequence[str]:
         """The synsets; with all 1,000 of them each is followed by its word ("n01440764 tench")."""
         words = Inception_V3_Weights.IMAGENET1K_V1.meta["categories"]  # in the order of the sorted synsets

@@ -1,4 +1,8 @@
-"""From the archives that ImageNet is published in to one folder per class."""
+"""From the archives that ImageNet is published in to one folder per class.
+
+torchvision's ``parse_devkit_archive`` and its kin trust what an archive holds (any names, links, any size; before
+Python 3.11.4 paths that lead outside too), and take an unpacking that was stopped for a finished one.
+"""
 
 import logging
 import re

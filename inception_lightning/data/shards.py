@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 from inception_lightning.data.base import ImageDataModule, Split
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.loading.decoding import ImageFiles, decode_bytes
-from inception_lightning.loading.jpeg import Place
-from inception_lightning.loading.views import Augmentation, CenterCrop
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.decoding import open_image
+from inception_lightning.loading.image import OpenImage
 
 TABLE = "shards.json"
 SHARD_BYTES = 2**26
@@ -30,44 +30,23 @@ PER_TASK = 16
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
+@dataclass(kw_only=True, eq=False)
 class Shards(ImageDataModule):
     """Images in shards that ``lightning data shard`` has written, on a disk or at an address that litdata knows.
 
     Every image is fetched by its place in its shard, when it is its turn: order, views and resuming are those of
     a folder, whatever the number of processes. Needs ``pip install 'inception-lightning[stream]'``.
+
+    Args:
+        root: A folder, or an address like ``s3://bucket/folder`` or ``gs://bucket/folder``.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        image_size: int = 299,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        augmentation: Augmentation = Augmentation(),
-        evaluation: CenterCrop = CenterCrop(),
-        seed: int = 0,
-    ) -> None:
-        """Say where the shards are and how images are shown to the network.
+    root: str
 
-        Args:
-            root: A folder, or an address like ``s3://bucket/folder`` or ``gs://bucket/folder``.
-            image_size: Side of the square images that come out, in pixels.
-            batch_size: Images per batch and process.
-            num_workers: Processes that fetch and decode; by default one per core, 8 at most.
-            augmentation: The random view for training.
-            evaluation: The fixed view for validation, test and prediction.
-            seed: Where the order of training images and their random views start.
-        """
-        super().__init__(
-            image_size=image_size,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            augmentation=augmentation,
-            evaluation=evaluation,
-            seed=seed,
-        )
-        self.root = root.rstrip("/")
+    def __post_init__(self) -> None:
+        """Take an address with or without a slash at its end."""
+        super().__post_init__()
+        self.root = self.root.rstrip("/")
 
     @cached_property
     def table(self) -> dict[str, Any]:
@@ -86,7 +65,7 @@ class Shards(ImageDataModule):
                 raise InputError(f"no shards at {self.root} ({error}): lightning data shard FOLDER OUT") from None
         return table
 
-    @property
+    @cached_property
     def class_names(self) -> Sequence[str]:
         """The name of each class index."""
         return tuple(self.table["class_names"])
@@ -111,13 +90,15 @@ class ShardedImages(ImageDataset):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        data, name = self._fetch(index)
-        return decode_bytes(data, name), int(self.labels[index])
+        return self.open(index).pixels(), int(self.labels[index])
 
-    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
-        """A part of the image at ``index``."""
-        data, name = self._fetch(index)
-        return decode_bytes(data, name, place), int(self.labels[index])
+    def open(self, index: int) -> OpenImage:
+        """The image at ``index``, fetched and its pixels not yet decoded.
+
+        Raises:
+            ImageInputError: It is not a readable image.
+        """
+        return open_image(*self._fetch(index))
 
     def name(self, index: int) -> str:
         """The file that it was, and the shards that it is in."""
@@ -147,7 +128,7 @@ class EncodedFiles(Dataset[tuple[bytes, str]]):
     def __getitem__(self, place: int) -> tuple[bytes, str]:
         file = self.files.file(int(self.order[place]))
         content = file.read_bytes()
-        decode_bytes(np.frombuffer(content, np.uint8).copy(), str(file))
+        open_image(np.frombuffer(content, np.uint8).copy(), str(file)).pixels()
         return content, file.name
 
 
@@ -170,7 +151,7 @@ def write_shards(data: ImageFolder, out: Path) -> dict[str, int]:
         names = (files.files.root, files.files.packed.tobytes())
         if names not in seen:  # test may show the validation images
             seen.append(names)
-            splits[split] = _write_split(files, partial / split, len(data.class_names), data.num_workers)
+            splits[split] = _write_split(files, partial / split, len(data.class_names), data.num_workers or 0)
     (partial / TABLE).write_text(json.dumps({"class_names": list(data.class_names), "splits": splits}))
     if out.exists():
         out.rmdir()

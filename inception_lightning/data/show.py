@@ -8,16 +8,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
-from inception_lightning.loading.views import RandomViews
 
 COLUMNS, ROWS = 8, 2
 
 
 def draw(data: ImageDataModule) -> Figure:
     """Two rows each: the same training images in epochs 0 and 1, and validation images."""
-    dataset = data.dataset("train")
-    random = RandomViews(dataset, data.augmentation.build(data.image_size), data.seed)
-    picked = _spread(len(dataset), COLUMNS * ROWS)
+    random = data.train_views()
+    picked = _spread(len(random.labels), COLUMNS * ROWS)
     fixed = data.views("val")
     sections = {
         "training, epoch 0": [random[0, index] for index in picked],

@@ -8,7 +8,7 @@ import torch
 from inception_lightning.data.base import Split, split_by_fraction
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.errors import InputError
-from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.listing import FileNames
 
 Row = dict[str, str]
@@ -52,7 +52,12 @@ class ImageTable(ImageFolder):
         """The images that training and validation are taken from."""
         return self._listed("train")
 
-    def _split(self, split: Split) -> ImageFiles:
+    def dataset(self, split: Split) -> ImageFiles:
+        """The whole images of one split.
+
+        Raises:
+            InputError: The table is no table of images, or val or test has a class that training does not know.
+        """
         wanted = "val" if split == "test" and not self._rows("test") else split
         if self._rows("val") or wanted == "test":
             return self._listed(wanted)

@@ -27,7 +27,7 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
         counts: Number of images, (true class, predicted class).
         names: Class names, in the order of the counts.
     """
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["true \\ predicted", *names])
         writer.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))

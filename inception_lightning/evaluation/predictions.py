@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.errors import visible
 from inception_lightning.training.classifier import InceptionClassifier
 
 GRID = (4, 8)  # rows and columns of the picture
@@ -78,5 +79,6 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
 
 
 def short_name(name: str) -> str:
-    """A class name cut to 18 letters, which fit above an image."""
-    return name if len(name) <= 18 else f"{name[:17]}…"
+    """A class name cut to 18 letters, which fit above an image; a dollar sign in it starts no formula."""
+    shown = visible(name)
+    return (shown if len(shown) <= 18 else f"{shown[:17]}…").replace("$", r"\$")

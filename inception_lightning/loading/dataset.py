@@ -1,16 +1,28 @@
-"""Data sets of whole images."""
+"""Data sets of whole images: in memory, or in files."""
 
+import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inception_lightning.loading.jpeg import Place
+from inception_lightning.loading.decoding import open_image, read_file
+from inception_lightning.loading.image import DecodedImage, OpenImage
+from inception_lightning.loading.listing import FileNames
+
+SIZES = 20_000
+"""Of how many files the fingerprint has the size: on a network's disk each costs up to a millisecond."""
 
 
 class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index."""
+
+    labels: Tensor
+    """The class index of every image (N,)."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -20,13 +32,9 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The image and class index at ``index``."""
 
-    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
-        """A part of the image at ``index`` (3, h, w), and its class index.
-
-        The same pixels as in the whole image; files override it, where less than the whole need be decoded.
-        """
-        image, label = self[index]
-        return cut(image, place), label
+    def open(self, index: int) -> OpenImage:
+        """The image at ``index``; data sets of files override it, so that a window is decoded without the rest."""
+        return DecodedImage(self[index][0])
 
     @abstractmethod
     def contents(self) -> Iterator[bytes]:
@@ -35,15 +43,6 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def name(self, index: int) -> str:
         """What a person finds the image by: its file, or else its index."""
         return str(index)
-
-    labels: Tensor
-    """The class index of every image (N,)."""
-
-
-def cut(image: Tensor, place: Place) -> Tensor:
-    """A part (3, h, w) of an image (3, H, W)."""
-    top, left, height, width = place(image.shape[1], image.shape[2])
-    return image[:, top : top + height, left : left + width]
 
 
 class ImageTensors(ImageDataset):
@@ -59,6 +58,57 @@ class ImageTensors(ImageDataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.images[index], int(self.labels[index])
 
+    def subset(self, indices: Tensor) -> "ImageTensors":
+        """Some of the images, copied."""
+        return ImageTensors(self.images[indices], self.labels[indices])
+
     def contents(self) -> Iterator[bytes]:
         """The pixels."""
         yield self.images.numpy().tobytes()
+
+
+class ImageFiles(ImageDataset):
+    """Files that are read and decoded when they are asked for."""
+
+    def __init__(self, files: Sequence[Path], labels: Sequence[int] | Tensor) -> None:
+        self.files = files if isinstance(files, FileNames) else FileNames(Path(), map(bytes, files))
+        self.labels = torch.as_tensor(labels)  # (N,)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.open(index).pixels(), int(self.labels[index])
+
+    def open(self, index: int) -> OpenImage:
+        """The image at ``index``, its file read and its pixels not yet decoded.
+
+        Raises:
+            ImageInputError: The file is not a readable image.
+        """
+        name = self.files.path(index)
+        return open_image(read_file(name), name)
+
+    def subset(self, indices: Tensor) -> "ImageFiles":
+        """Some of the images."""
+        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices])
+
+    def file(self, index: int) -> Path:
+        """The file at ``index``."""
+        return self.files[index]
+
+    def name(self, index: int) -> str:
+        """The path of the file."""
+        return str(self.file(index))
+
+    def contents(self) -> Iterator[bytes]:
+        """The names of all files, and the sizes of `SIZES` of them, evenly spread."""
+        yield self.files.packed.tobytes()
+        yield self.files.ends.tobytes()
+        root = os.fsencode(self.files.root)
+        for index in np.linspace(0, len(self) - 1, min(len(self), SIZES), dtype=np.int64):
+            try:
+                size = os.stat(os.path.join(root, self.files.name(index))).st_size
+            except OSError:  # it has vanished
+                size = -1
+            yield b"%d\n" % size

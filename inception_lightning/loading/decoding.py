@@ -1,28 +1,21 @@
-"""Image files: reading them."""
+"""From an image file to pixels, or to a sentence that says why there are none."""
 
 import io
-import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset, cut
-from inception_lightning.loading.jpeg import START_OF_JPEG, Place, header, part
-from inception_lightning.loading.listing import FileNames
+from inception_lightning.loading.image import DecodedImage, OpenImage, Window, crop
+from inception_lightning.loading.jpeg import START_OF_JPEG, Header, decode_whole, decode_window, read_header
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")  # others run programs, or need them
-SIZES = 20_000
-"""Of how many files the fingerprint looks at the size: on a network's disk a look takes up to a millisecond."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")  # Pillow's others run programs, or need them
 MOST_PIXELS = 178_956_970  # Pillow's limit: 512 MiB of pixels
 STARTS = {  # of what is often saved under an image's name
     b"<": "it is a web page",
@@ -39,81 +32,68 @@ class ImageInputError(InputError):
     reason = ""
 
 
-class ImageFiles(ImageDataset):
-    """Images that are decoded when they are asked for."""
-
-    def __init__(self, files: Sequence[Path], labels: Sequence[int] | Tensor) -> None:
-        self.files = files if isinstance(files, FileNames) else FileNames(Path(), map(bytes, files))
-        self.labels = torch.as_tensor(labels)  # (N,)
-        self.label_of = self.labels.numpy()  # the same memory, of which one number is read sooner
-
-    def subset(self, indices: Tensor) -> "ImageFiles":
-        """Some of the images."""
-        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices])
-
-    def file(self, index: int) -> Path:
-        """The file at ``index``."""
-        return self.files[index]
-
-    def name(self, index: int) -> str:
-        """The file."""
-        return str(self.file(index))
-
-    def contents(self) -> Iterator[bytes]:
-        """The names of all files, and sizes, which tell two sets of files apart."""
-        yield self.files.packed.tobytes()
-        yield self.files.ends.tobytes()
-        root = os.fsencode(self.files.root)
-        for index in np.linspace(0, len(self) - 1, min(len(self), SIZES), dtype=np.int64):
-            try:
-                size = os.stat(os.path.join(root, self.files.name(index))).st_size
-            except OSError:  # it has vanished
-                size = -1
-            yield b"%d\n" % size
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return decode(self.files.path(index)), int(self.label_of[index])
-
-    def part(self, index: int, place: Place) -> tuple[Tensor, int]:
-        """A part of the image at ``index``; of many a JPEG the rows below it are not decoded."""
-        return decode(self.files.path(index), place), int(self.label_of[index])
-
-
-def decode(file: Path | str, place: Place | None = None) -> Tensor:
-    """The image in a file, or a part of it: uint8 (3, H, W), upright by its EXIF mark.
-
-    Of an animation it is the first frame.
+def decode(file: Path | str) -> Tensor:
+    """The image in a file: uint8 (3, H, W), upright by its EXIF mark; of an animation the first frame.
 
     Raises:
         ImageInputError: The file is not a readable image.
     """
-    try:
-        data = np.fromfile(file, np.uint8)
-    except OSError as error:
-        raise _bad(str(file), error.strerror or type(error).__name__) from None
-    return decode_bytes(data, str(file), place)
+    return open_image(read_file(file), str(file)).pixels()
 
 
-def decode_bytes(data: NDArray[np.uint8], name: str, place: Place | None = None) -> Tensor:
-    """The same of a file's content, which may be changed here; ``name`` is for the sentence that refuses it.
+def read_file(file: Path | str) -> NDArray[np.uint8]:
+    """The content of a file (bytes,).
 
-    torchvision reads JPEG, faster than Pillow; on some damaged PNGs it would crash the process.
+    Raises:
+        ImageInputError: The file cannot be read.
     """
-    found = header(data)
-    image: Tensor | None = None
-    if found is not None and found.height * found.width <= MOST_PIXELS:
+    try:
+        return np.fromfile(file, np.uint8)
+    except OSError as error:
+        raise _unreadable(str(file), error.strerror or type(error).__name__) from None
+
+
+def open_image(data: NDArray[np.uint8], name: str) -> OpenImage:
+    """The image in the content of a file, which must be writable.
+
+    simplejpeg decodes JPEG, faster than Pillow, which decodes everything else: photos that EXIF turns, CMYK, and what
+    simplejpeg refuses are among that.
+
+    Args:
+        data: The content (bytes,).
+        name: What an error calls the file.
+
+    Raises:
+        ImageInputError: It is not a readable image.
+    """
+    header = read_header(data)
+    if header is not None and header.simple and 0 < header.height * header.width <= MOST_PIXELS:
+        return JPEGImage(data, name, header)
+    return DecodedImage(_decode_with_pillow(data, name))
+
+
+class JPEGImage:
+    """A JPEG of which the header has been read."""
+
+    def __init__(self, data: NDArray[np.uint8], name: str, header: Header) -> None:
+        self.data = data
+        self.name = name
+        self.header = header
+        self.height, self.width = header.height, header.width
+
+    def pixels(self, window: Window | None = None) -> Tensor:
+        """The whole image (3, H, W), or a window (3, h, w): where they can be left out, the rows below are not decoded.
+
+        Raises:
+            ImageInputError: The file is damaged.
+        """
         try:
-            wanted = part(data, found, place) if place else None
-            if wanted is not None:
-                return wanted
-            image = decode_jpeg(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)
-        except (RuntimeError, ValueError):
-            found.restore(data)  # Pillow reads it after all, or says what is wrong
-    whole = _decode_with_pillow(data, name) if image is None else image
-    return whole if place is None else cut(whole, place)
+            if window is not None and self.header.sequential:
+                return decode_window(self.data, self.header, window)
+            image = decode_whole(self.data)
+        except ValueError:  # Pillow decodes it after all, or says what is wrong
+            image = _decode_with_pillow(self.data, self.name)
+        return image if window is None else crop(image, window)
 
 
 def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
@@ -125,13 +105,13 @@ def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
                 return tensor
     except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example
         reason = _reason(data[:100].tobytes(), error)
-    raise _bad(name, reason)
+    raise _unreadable(name, reason)
 
 
-def _bad(name: str, reason: str) -> ImageInputError:
-    bad = ImageInputError(f"cannot read the image {name}: {reason}; mend or remove it")
-    bad.reason = reason
-    return bad
+def _unreadable(name: str, reason: str) -> ImageInputError:
+    error = ImageInputError(f"cannot read the image {name}: {reason}; mend or remove it")
+    error.reason = reason
+    return error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """Loaders whose place in the data is plain state, and which every process leaves at the same time."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
 Sample: TypeAlias = tuple[Tensor, int]
 Collate: TypeAlias = Callable[[Sequence[Sample]], tuple[Tensor, Tensor]]
 WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
+STOPPING_SECONDS = 60  # a worker outlives a SIGTERM so long, while training stops and saves
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
@@ -23,6 +25,18 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     images, labels = zip(*samples, strict=True)
     pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
     return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """Have a worker process wait for what its training process makes of a signal that came to all of them.
+
+    A terminal's Ctrl-C, ``timeout`` and SLURM tell every process; a worker that died first would look like the reason.
+    """
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "alarm"):  # the training process ends a worker by SIGTERM too, if it does not end by itself
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(STOPPING_SECONDS))
 
 
 class _Loader(DataLoader[Sample]):
@@ -50,22 +64,23 @@ class _Loader(DataLoader[Sample]):
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,
+            worker_init_fn=leave_signals_to_parent,
             generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
         )
 
 
 class TrainLoader(_Loader):
-    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores.
-
-    Attributes:
-        before_batch: Called before each batch is fetched, when everything about the one before is done and logged.
-    """
+    """Training batches; its state is ``(epoch, batches handed out)``, which Lightning saves and restores."""
 
     sampler: TrainSampler
     epoch = 0
     batches = 0
     resumed = False
-    before_batch: Callable[[], None] | None = None
+    _before_batch: Callable[[], None] | None = None
+
+    def listen(self, function: Callable[[], None]) -> None:
+        """Call ``function``, and no other, before each batch is fetched: the one before is then done and logged."""
+        self._before_batch = function
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # batches, not torch's iterator
         # A generator: Lightning makes the iterator before it tells the sampler the epoch, so nothing may
@@ -75,8 +90,8 @@ class TrainLoader(_Loader):
         self.epoch, self.resumed = epoch, False
         fetched: Iterator[tuple[Tensor, Tensor]] | None = None
         while self.batches < len(self):
-            if self.before_batch is not None:
-                self.before_batch()
+            if self._before_batch is not None:
+                self._before_batch()
             if fetched is None:
                 self.sampler.skip = self.batches * self.batch_size
                 fetched = super().__iter__()

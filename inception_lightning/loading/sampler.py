@@ -10,7 +10,7 @@ import torch
 from torch import distributed
 from torch.utils.data import DistributedSampler
 
-WORD = 0xFFFFFFFF
+from inception_lightning.loading.random_numbers import mixed_seed
 
 
 class TrainSampler(DistributedSampler[tuple[int, int]]):
@@ -58,32 +58,6 @@ class EvaluationSampler(DistributedSampler[int]):
 
     def _mine(self) -> range:
         return range(self.rank, self.size, self.num_replicas)
-
-
-def mixed_seed(*numbers: int) -> int:
-    """One well-mixed 64-bit seed from up to four numbers of 32 bits, the same on every machine.
-
-    It is that of ``numpy.random.SeedSequence(numbers)``, which takes as long as an image's 20th part.
-    """
-    factor, pool = 0x43B0D7E5, []
-    for number in (*numbers, 0, 0, 0, 0)[:4]:
-        factor, word = _hashed(number, factor, 0x931E8875)
-        pool.append(word)
-    for source in range(4):
-        for target in range(4):
-            if source != target:
-                factor, word = _hashed(pool[source], factor, 0x931E8875)
-                mixed = (0xCA01F9DD * pool[target] - 0x4973F715 * word) & WORD
-                pool[target] = mixed ^ mixed >> 16
-    factor, low = _hashed(pool[0], 0x8B51F9DD, 0x58F38DED)
-    _, high = _hashed(pool[1], factor, 0x58F38DED)
-    return low | high << 32
-
-
-def _hashed(word: int, factor: int, next_factor: int) -> tuple[int, int]:
-    following = factor * next_factor & WORD
-    word = (word ^ factor) * following & WORD
-    return following, word ^ word >> 16
 
 
 def _position() -> tuple[int, int]:

@@ -10,10 +10,12 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
+from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.loading.jpeg import Window
-from inception_lightning.loading.random_numbers import Draws
-from inception_lightning.loading.sampler import mixed_seed
+from inception_lightning.loading.decoding import ImageInputError
+from inception_lightning.loading.image import Window, crop
+from inception_lightning.loading.quarantine import Quarantine
+from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
@@ -83,30 +85,29 @@ class RandomView:
         self.choose = slim_crop if augmentation.crop == "slim" else inception_crop
         self.further = further_steps(augmentation)
 
-    def place(self, height: int, width: int, draws: Draws) -> Window:
+    def window(self, height: int, width: int, numbers: RandomNumbers) -> Window:
         """Where the crop lies in an image of this size."""
-        return self.choose(height, width, self.augmentation.area, self.augmentation.aspect, draws)
+        return self.choose(height, width, self.augmentation.area, self.augmentation.aspect, numbers)
 
-    def show(self, image: Tensor, draws: Draws) -> Tensor:
+    def show(self, image: Tensor, numbers: RandomNumbers) -> Tensor:
         """The view of a crop (3, h, w): uint8 (3, image_size, image_size)."""
-        said = self.augmentation.interpolation
-        view = resized(image, self.size, INTERPOLATIONS[draws.below(3)] if said == "random" else said)
-        if self.augmentation.flip and draws.uniform() < 0.5:
+        how = self.augmentation.interpolation
+        view = resized(image, self.size, INTERPOLATIONS[numbers.below(3)] if how == "random" else how)
+        if self.augmentation.flip and numbers.uniform() < 0.5:
             view = view.flip(2)
         if not self.further:
             return view
         generator = torch.default_generator  # torchvision's transforms draw from it
         state = generator.get_state()
-        generator.manual_seed(draws.word())
+        generator.manual_seed(numbers.word())
         for step in self.further:
             view = step(view)
         generator.set_state(state)
         return view
 
-    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
+    def __call__(self, image: Tensor, numbers: RandomNumbers) -> Tensor:
         """The view of a whole image (3, H, W)."""
-        top, left, height, width = self.place(image.shape[1], image.shape[2], draws)
-        return self.show(image[:, top : top + height, left : left + width], draws)
+        return self.show(crop(image, self.window(image.shape[1], image.shape[2], numbers)), numbers)
 
 
 def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
@@ -133,54 +134,79 @@ def resized(image: Tensor, size: list[int], how: str) -> Tensor:
     return F.interpolate(batch, size, mode=how, antialias=how != "nearest-exact")[0]
 
 
-def inception_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+def inception_crop(height: int, width: int, area: Range, aspect: Range, numbers: RandomNumbers) -> Window:
     """A crop of evenly drawn area and logarithm of the aspect, as torchvision's RandomResizedCrop draws it."""
     low, high = math.log(aspect[0]), math.log(aspect[1])
     for _ in range(10):
-        pixels, ratio = height * width * draws.uniform(*area), math.exp(draws.uniform(low, high))
+        pixels, ratio = height * width * numbers.uniform(*area), math.exp(numbers.uniform(low, high))
         wide, tall = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
         if 0 < wide <= width and 0 < tall <= height:
-            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+            return numbers.below(height - tall + 1), numbers.below(width - wide + 1), tall, wide
     tall, wide = min(height, round(width / aspect[0])), min(width, round(height * aspect[1]))  # an aspect out of range
     return (height - tall) // 2, (width - wide) // 2, tall, wide
 
 
-def slim_crop(height: int, width: int, area: Range, aspect: Range, draws: Draws) -> Window:
+def slim_crop(height: int, width: int, area: Range, aspect: Range, numbers: RandomNumbers) -> Window:
     """The crop of TF-slim's Inception preprocessing: ``tf.image.sample_distorted_bounding_box`` of the whole image.
 
     After 100 attempts without success it is the whole image.
     """
     for _ in range(100):
-        ratio = draws.uniform(*aspect)
+        ratio = numbers.uniform(*aspect)
         least, most = (math.sqrt(share * height * width / ratio) for share in area)
         most = min(most, height, width / ratio)
-        tall = round(draws.uniform(least, max(least, most)))
+        tall = round(numbers.uniform(least, max(least, most)))
         wide = round(tall * ratio)
         share = tall * wide / (height * width)
         if 0 < tall <= height and 0 < wide <= width and area[0] <= share <= area[1]:
-            return draws.below(height - tall + 1), draws.below(width - wide + 1), tall, wide
+            return numbers.below(height - tall + 1), numbers.below(width - wide + 1), tall, wide
     return 0, 0, height, width
 
 
 class RandomViews(Dataset[tuple[Tensor, int]]):
     """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
 
-    def __init__(self, dataset: ImageDataset, view: RandomView, seed: int) -> None:
+    def __init__(
+        self, dataset: ImageDataset, view: RandomView, seed: int, quarantine: Quarantine | None = None
+    ) -> None:
+        """Show the images of ``dataset``; without a quarantine a bad image is an error."""
         self.dataset = dataset
         self.view = view
         self.seed = seed
-        self.draws = Draws()
+        self.quarantine = quarantine
+        self.labels = dataset.labels.numpy()  # the same memory, of which one number is read sooner
+        self.numbers = RandomNumbers()
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        """The view in an epoch of the image at an index, and its class index; ``key`` is ``(epoch, index)``.
+
+        Raises:
+            ImageInputError: The image cannot be read, and there is no quarantine.
+            InputError: Too many images are bad, or all of the class.
+        """
         epoch, index = key
-        seed = mixed_seed(self.seed, epoch, index)
+        if self.quarantine is None:
+            return self._view(epoch, index, index), int(self.labels[index])
+        return self._good_view(epoch, index, self.quarantine), int(self.labels[index])
 
-        def place(height: int, width: int) -> Window:
-            self.draws.seed(seed)
-            return self.view.place(height, width, self.draws)
+    def _view(self, epoch: int, index: int, shown: int) -> Tensor:
+        image = self.dataset.open(shown)
+        self.numbers.seed(mixed_seed(self.seed, epoch, index))
+        window = self.view.window(image.height, image.width, self.numbers)
+        return self.view.show(image.pixels(window), self.numbers)
 
-        image, label = self.dataset.part(index, place)
-        return self.view.show(image, self.draws), label
+    def _good_view(self, epoch: int, index: int, quarantine: Quarantine) -> Tensor:
+        first: ImageInputError | None = None
+        for shown in quarantine.candidates(index):
+            try:
+                view = self._view(epoch, index, shown)
+            except ImageInputError as error:
+                quarantine.add(shown, error)
+                first = first or error
+            else:
+                quarantine.keep(index, shown)
+                return view
+        raise InputError(f"{first}; no other image of its class can be read")
 
 
 class FixedViews(Dataset[tuple[Tensor, int]]):

@@ -1,8 +1,11 @@
 """Folders of runs: new ones, and those that are there."""
 
 import contextlib
+import fcntl
+import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from inception_lightning.errors import InputError
 from inception_lightning.pages import read_page
 from inception_lightning.runs.checkpoints import LAST, PREVIOUS
+
+log = logging.getLogger(__name__)
 
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
@@ -37,6 +42,35 @@ def new_run_folder(place: Path, kind: str) -> Path:
         else:
             os.environ[CHOSEN] = str(folder)
             return folder
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep all other processes from training in ``folder``; the processes of one training are one.
+
+    Raises:
+        InputError: Another one does.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"another process is training in {folder}: wait until it has ended, or start a new run"
+        ) from None
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
 
 
 def discard_if_empty() -> None:

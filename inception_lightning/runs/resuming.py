@@ -21,6 +21,16 @@ FREE = (
 )  # fmt: skip
 """What may differ when a run goes on: how long, where and how it is watched, and not what is computed."""
 
+CALLBACKS = "trainer.callbacks"
+TRAINING_CALLBACKS = {
+    "Unfreeze", "BackboneFinetuning", "GradientAccumulationScheduler", "StochasticWeightAveraging", "WeightAveraging",
+    "EMAWeightAveraging", "ModelPruning", "LearningRateFinder", "BatchSizeFinder",
+}  # fmt: skip
+"""Callbacks that change what is computed; all others are taken to watch."""
+
+RATES = ("model.optimizer*", "model.lr_*", "model.base_batch_size", "model.trunk_rate", "data.init_args.batch_size")
+"""What an optimizer's hyperparameters and schedule follow from."""
+
 
 @dataclass(frozen=True)
 class Continued:
@@ -41,14 +51,29 @@ class Continued:
         return cls(run, page, read_newest_good(checkpoints_of(run, checkpoint_place(page))))
 
 
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The settings by dotted name, other than `FREE`, in which two pages differ; callbacks only where they train."""
+    old, new = flat(before), flat(now)
+    names = [key for key in sorted(old | new) if old.get(key) != new.get(key) and not _is_free(key)]
+    return names + ([CALLBACKS] if _trainers(before) != _trainers(now) else [])
+
+
+def rates_change(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the optimizer or its schedule are others, so that those of a checkpoint are out of date."""
+    names = changes(before, now)
+    schedule = (now.get("model") or {}).get("lr_scheduler") or {}
+    longer = flat(before).get("trainer.max_epochs") != flat(now).get("trainer.max_epochs")
+    told_its_length = longer and str(schedule.get("class_path", "")).endswith("OneCycleLR")
+    return told_its_length or any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in RATES)
+
+
 def refuse_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """See to it that two configurations make the same run.
+    """See to it that two pages make the same run.
 
     Raises:
         InputError: They differ in more than `FREE`.
     """
-    old, new = flat(before), flat(now)
-    changed = [key for key in sorted(old | new) if old.get(key) != new.get(key) and not _is_free(key)]
+    old, new, changed = flat(before), flat(now), changes(before, now)
     if changed:
         listed = "; ".join(f"{key}: {old.get(key)} -> {new.get(key)}" for key in changed[:5])
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
@@ -78,6 +103,13 @@ def flat(config: Any, prefix: str = "") -> dict[str, Any]:
         inner = [flat(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in config.items()]
         return {key: value for part in inner for key, value in part.items()}
     return {} if config is None else {prefix: config}
+
+
+def _trainers(page: dict[str, Any]) -> list[Any]:
+    """The callbacks of a page that change what is trained."""
+    listed = flat(page).get(CALLBACKS)
+    named = [one for one in (listed if isinstance(listed, list) else [listed]) if isinstance(one, dict)]
+    return [one for one in named if str(one.get("class_path")).rpartition(".")[2] in TRAINING_CALLBACKS]
 
 
 def _is_free(key: str) -> bool:

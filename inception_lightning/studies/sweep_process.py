@@ -1,17 +1,15 @@
 """One run of a sweep as a process: its start, its end, and its newest scores in between."""
 
 import csv
-import ctypes
 import functools
 import os
-import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from inception_lightning.runs.signals import end_with_parent
 from inception_lightning.studies.sweep_run import FINAL, Run, label
 
 STOP_SECONDS = 30.0  # how long a run that is told to stop may take
@@ -69,7 +67,7 @@ class Process:
                     env=environment,
                     pass_fds=[lock],  # so the lock lives as long as the run, even when the sweep is killed
                     start_new_session=True,  # Ctrl-C comes to the sweep, which tells its runs
-                    preexec_fn=functools.partial(_stop_with, os.getpid()) if sys.platform == "linux" else None,
+                    preexec_fn=functools.partial(end_with_parent, os.getpid()),
                 )
         finally:
             os.close(lock)
@@ -119,10 +117,3 @@ def last_line(folder: Path) -> str:
     """The last line that a run has printed; empty where it has printed nothing."""
     lines = (folder / "output.log").read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
-
-
-def _stop_with(parent: int) -> None:
-    # a sweep that gets SIGKILL cannot stop its runs: the kernel does it
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it was killed before the line above
-        os._exit(128 + signal.SIGTERM)

@@ -1,6 +1,4 @@
 import io
-import os
-import pickle
 import stat
 import tarfile
 import zipfile
@@ -9,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from inception_lightning.data.archives import extract
-from inception_lightning.data.pickles import read_pickle
 from inception_lightning.errors import InputError
 
 
@@ -103,23 +100,3 @@ def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(content)
     with pytest.raises(InputError, match="cannot unpack"):
         extract(tmp_path / "a.tar", tmp_path / "target")
-
-
-class Attack:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, (str(self.mark),)
-
-
-def test_a_pickle_that_runs_something_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Attack(tmp_path / "mark")}))
-    with pytest.raises(InputError, match=r"it wants to run posix\.mkdir"):
-        read_pickle(tmp_path / "batch")
-    assert not (tmp_path / "mark").exists()
-    (tmp_path / "batch").write_bytes(b"half")
-    with pytest.raises(InputError, match="cannot read"):
-        read_pickle(tmp_path / "batch")

@@ -1,11 +1,18 @@
+import copy
+import json
+import pickle
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
+from inception_lightning.configurable import rebuild
 from inception_lightning.data import Augmentation, CenterCrop, ImageDataModule
 from inception_lightning.data.base import Split, split_by_fraction
 from inception_lightning.data.fingerprint import changes
@@ -33,6 +40,99 @@ class Noise(ImageDataModule):
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, (self.size, 3, 20, 20), dtype=torch.uint8, generator=generator)
         return ImageTensors(images, torch.arange(self.size))
+
+
+@dataclass(kw_only=True, eq=False)
+class Striped(ImageDataModule):
+    """A data set as a user writes one: its own argument, and a default that it changes.
+
+    Args:
+        stripes: How many.
+    """
+
+    stripes: int
+    image_size: int = 24
+
+    class_names = ("across", "down")
+
+    def dataset(self, split: Split) -> ImageTensors:
+        across = torch.arange(self.stripes).repeat_interleave(4).mul(20).to(torch.uint8).expand(3, 16, -1)  # (3, 16, W)
+        return ImageTensors(torch.stack([across[:, :, :16], across[:, :, :16].mT]), torch.tensor([0, 1]))
+
+
+class Older(Striped):
+    """The same with a constructor.
+
+    Args:
+        own: Its own argument.
+    """
+
+    def __init__(self, *, own: int = 3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.own = own
+
+
+SHOWN = {
+    "image_size": 24,
+    "batch_size": 32,
+    "num_workers": None,
+    "evaluation": {"fraction": 0.875, "interpolation": "bilinear"},
+    "seed": 0,
+    "allow_changes": False,
+}
+
+
+def test_a_data_set_states_its_own_arguments_and_records_all_as_they_were_given() -> None:
+    data = Striped(stripes=4)
+    held = data.config["init_args"]
+    assert list(held)[:7] == [item.name for item in fields(ImageDataModule)]
+    assert {name: held[name] for name in SHOWN} == SHOWN
+    assert held["stripes"] == 4
+    assert 1 <= (data.num_workers or 0) <= 8
+    assert rebuild(data.config).config == data.config
+    for copied in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
+        assert copied.config == data.config
+        assert copied.num_workers == data.num_workers
+    with pytest.raises(TypeError, match="stripes"):
+        Striped()  # type: ignore[call-arg]
+    assert Older(own=5, stripes=2, batch_size=7).batch_size == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("Digits", "Share of each class that is held out"),
+        ("CIFAR100", "Folder that holds, or receives, the official archive"),
+        ("ImageFolder", "``quarantine`` replaces a training image"),
+        ("ImageNet", "``quarantine`` replaces a training image"),
+        ("ImageTable", "Share of each class"),
+        ("Photos", "The name of each class index"),
+        ("Shards", "A folder, or an address"),
+        (f"{__name__}.Striped", "How many."),
+        (f"{__name__}.Older", "Its own argument."),
+    ],
+)
+def test_help_explains_every_argument_of_a_data_set(name: str, own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ImageDataModule, "data")
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--data.help={name}"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert own in said
+    for shared in ("Side of the square images", "Images per batch and process", "Processes that load and decode"):
+        assert shared in said
+    for shared in ("Where the order of training images", "Whether a run may go on with other data"):
+        assert shared in said
+
+
+def test_the_command_line_says_a_data_sets_arguments() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ImageDataModule, "data")
+    page = {"class_path": f"{__name__}.Older", "init_args": {"stripes": 4, "augmentation": {"flip": False}}}
+    read = parser.parse_args([f"--data={json.dumps(page)}", "--data.own=7", "--data.init_args.image_size=30"])
+    data = parser.instantiate(read).data
+    assert (data.stripes, data.own, data.image_size, data.augmentation.flip) == (4, 7, 30, False)
+    assert next(iter(data.train_dataloader()))[0].shape == (2, 3, 30, 30)
 
 
 def views_by_index(loader: DataLoader[tuple[Tensor, int]], epoch: int) -> dict[int, Tensor]:
@@ -126,7 +226,7 @@ def test_training_leaves_a_smaller_last_batch_out_unless_it_is_the_only_one(size
 
 
 def test_num_workers_is_by_default_one_per_core_and_8_at_most() -> None:
-    assert 1 <= Noise(num_workers=None).num_workers <= 8
+    assert 1 <= (Noise(num_workers=None).num_workers or 0) <= 8
     assert Noise(num_workers=3).num_workers == 3
 
 

@@ -1,5 +1,6 @@
 import functools
 import hashlib
+import os
 import pickle
 import tarfile
 import threading
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torchvision import datasets
+from torchvision.datasets import utils
 
 from inception_lightning.data import CIFAR10, CIFAR100
 from inception_lightning.data.base import Split
@@ -191,3 +193,41 @@ def test_asking_for_images_that_are_not_there_says_what_to_do(split: Any, tmp_pa
     assert str(raised.value) == (
         f"no CIFAR10 in {tmp_path}: put cifar-10-python.tar.gz there, or say --data.root FOLDER"
     )
+
+
+class Attack:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
+def test_a_file_with_another_checksum_is_refused_before_it_is_unpickled(name: str, tmp_path: Path) -> None:
+    data = cifar10(tmp_path)(root=tmp_path)
+    mark, file = tmp_path / "mark", tmp_path / "cifar-10-batches-py" / name
+    for content in (pickle.dumps({"data": Attack(mark)}), file.read_bytes()[:-20]):
+        file.write_bytes(content)
+        for read in (lambda: data.dataset("train"), lambda: data.dataset("test"), lambda: data.class_names):
+            with pytest.raises(InputError, match=f"no Archive in {tmp_path}: put cifar-10-python"):
+                read()
+    assert not mark.exists()
+
+
+def test_each_file_is_checksummed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    real = utils.calculate_md5
+
+    def watched(file: str, *rest: Any) -> Any:
+        looked.append(Path(file).name)
+        return real(file, *rest)
+
+    monkeypatch.setattr(utils, "calculate_md5", watched)  # torchvision's own checks too
+    data = cifar10(tmp_path)(root=tmp_path)
+    data.prepare_data()
+    for _ in range(2):
+        _ = data.dataset("train"), data.dataset("val"), data.dataset("test"), data.class_names, data.fingerprint
+    assert sorted(looked) == ["batches.meta", *(f"data_batch_{part}" for part in range(5)), "test_batch"]

@@ -12,8 +12,8 @@ from inception_lightning.__main__ import main
 from inception_lightning.data import ImageFolder, fingerprint
 from inception_lightning.data.fingerprint import changes, shared
 from inception_lightning.errors import InputError
-from inception_lightning.loading import decoding as files_of
-from inception_lightning.loading.decoding import ImageFiles
+from inception_lightning.loading import dataset as files_of
+from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.runs.checkpoints import read_checkpoint
 from tests.data.test_base import Noise
 
@@ -197,7 +197,7 @@ def test_a_folder_too_small_to_be_split_is_checked_all_the_same(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8), (len(name), 0, 0)).save(tmp_path / f"{name}.bmp")
     (tmp_path / "bee" / "2.jpg").write_text("<html>")
-    assert main(["data", "check", "--doubled", str(tmp_path), "--data.val_fraction=0.1", "--data.num_workers=0"]) == 2
+    assert main(["data", "check", "--root", str(tmp_path), "--data.val_fraction=0.1", "--data.num_workers=0"]) == 2
     printed = capsys.readouterr().out
     assert "train: 4 images, 2 of 2 classes of 2 to 2 images" in printed
     assert "error: cannot hold out val_fraction 0.1 of 4 images" in printed

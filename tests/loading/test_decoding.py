@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageOps
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.decoding import ImageFiles, decode
+from inception_lightning.loading.dataset import ImageFiles
+from inception_lightning.loading.decoding import decode
 from inception_lightning.loading.listing import class_folders, image_files
 
 ORIENTATION = 0x0112
@@ -52,7 +53,7 @@ COLOURED: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.filterwarnings("error", "ignore:The image decoding and encoding capabilities:DeprecationWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", COLOURED)
 def test_every_format_gives_rgb(name: str, tmp_path: Path) -> None:
     COLOURED[name](tmp_path / name)

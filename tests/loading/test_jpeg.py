@@ -3,22 +3,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from inception_lightning.data import Augmentation
 from inception_lightning.loading import jpeg
-from inception_lightning.loading.dataset import ImageDataset, cut
-from inception_lightning.loading.decoding import ImageFiles, ImageInputError, decode
-from inception_lightning.loading.jpeg import Window, header, part
-from inception_lightning.loading.random_numbers import Draws
-from inception_lightning.loading.sampler import mixed_seed
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.decoding import ImageInputError, decode, open_image, read_file
+from inception_lightning.loading.image import OpenImage, Window, crop
+from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
 from inception_lightning.loading.views import RandomViews
 
 HEIGHT, WIDTH = 133, 187
-EXIF = Image.Exif()
+EXIF, UPRIGHT = Image.Exif(), Image.Exif()
 EXIF[0x0112] = 6  # turned
+UPRIGHT[0x0112] = 1
 BY_ROWS: dict[str, dict[str, Any]] = {
     "colours_whole": {"subsampling": 0},
     "colours_half": {"subsampling": 1},
@@ -26,8 +27,10 @@ BY_ROWS: dict[str, dict[str, Any]] = {
     "colours_quarter_coarse": {"subsampling": 2, "quality": 20},
     "own_tables": {"optimize": True},
     "restart_markers": {"restart_marker_rows": 1},
+    "upright_by_exif": {"exif": UPRIGHT},
 }
 WHOLE: dict[str, dict[str, Any]] = {"progressive": {"progressive": True}, "turned": {"exif": EXIF}}
+SHARE = (10, 20, 30, 40)  # a window
 
 
 def photo() -> Image.Image:
@@ -39,7 +42,7 @@ def photo() -> Image.Image:
     return Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
 
 
-def places(height: int, width: int) -> list[Window]:
+def windows(height: int, width: int) -> list[Window]:
     generator = np.random.default_rng(1)
     drawn: list[Window] = [(0, 0, height, width), (0, 0, 1, 1), (height - 1, width - 1, 1, 1)]
     for _ in range(40):
@@ -49,41 +52,66 @@ def places(height: int, width: int) -> list[Window]:
     return drawn
 
 
+def opened(file: Path) -> OpenImage:
+    return open_image(read_file(file), str(file))
+
+
 @pytest.mark.parametrize("name", [*BY_ROWS, *WHOLE])
 def test_a_part_has_the_pixels_of_the_whole_image(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "photo.jpg"
     photo().save(file, **(BY_ROWS | WHOLE)[name])
     whole = decode(file)
-    for window in places(*whole.shape[1:]):
-        assert torch.equal(decode(file, lambda height, width: window), cut(whole, lambda height, width: window))  # noqa: B023
+    image = opened(file)
+    assert (image.height, image.width) == whole.shape[1:]
+    for window in windows(image.height, image.width):
+        assert torch.equal(image.pixels(window), crop(whole, window))
+    assert torch.equal(image.pixels(), whole)
     assert capfd.readouterr().err == ""  # the decoder would mind what is left over
 
 
 @pytest.mark.parametrize("name", [*BY_ROWS, *WHOLE])
-def test_only_rows_down_to_the_part_are_decoded_where_that_can_be(name: str, tmp_path: Path) -> None:
+def test_only_rows_down_to_the_part_are_decoded_where_that_can_be(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "photo.jpg"
     photo().save(file, **(BY_ROWS | WHOLE)[name])
-    data = np.fromfile(file, np.uint8)
-    found = header(data)
-    assert found is not None
-    upper = part(data, found, lambda height, width: (10, 20, 30, 40))
-    if name in WHOLE:
-        assert upper is None
-        return
-    assert upper is not None
-    shortened = header(data)
-    assert shortened is not None
-    assert shortened.height == 10 + 30 + 2  # of 133 rows: what the decoder was told
-    found.restore(data)
+    rows: list[int] = []
+
+    def watched(data: Any, **options: Any) -> Any:
+        pixels = simplejpeg.decode_jpeg(data, **options)
+        rows.append(len(pixels))
+        return pixels
+
+    monkeypatch.setattr(jpeg, "decode_jpeg", watched)
+    data = read_file(file)
+    open_image(data, str(file)).pixels(SHARE)
+    assert rows == {"progressive": [133], "turned": []}.get(name, [10 + 30 + 2])  # of 133 rows; Pillow turns
     assert data.tobytes() == file.read_bytes()
 
 
-def test_without_the_extra_package_parts_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [*BY_ROWS, *WHOLE, "grey"])
+def test_whole_images_have_pillows_pixels(name: str, tmp_path: Path) -> None:
     file = tmp_path / "photo.jpg"
-    photo().save(file)
-    fast = decode(file, lambda height, width: (10, 20, 30, 40))
-    monkeypatch.setattr(jpeg, "decode_jpeg", None)
-    assert torch.equal(decode(file, lambda height, width: (10, 20, 30, 40)), fast)
+    (photo().convert("L") if name == "grey" else photo()).save(file, **(BY_ROWS | WHOLE | {"grey": {}})[name])
+    with Image.open(file) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))  # (H, W, 3)
+    assert np.array_equal(decode(file).permute(1, 2, 0).numpy(), expected)
+
+
+def test_an_image_without_rows_and_damaged_exif_are_left_to_pillow(tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    photo().save(file, exif=UPRIGHT)
+    content = bytearray(file.read_bytes())
+    exif = content.index(b"Exif")
+    content[exif + 6 : exif + 14] = b"garbage!"
+    file.write_bytes(content)
+    photo().save(tmp_path / "sound.jpg")
+    assert torch.equal(opened(file).pixels(SHARE), opened(tmp_path / "sound.jpg").pixels(SHARE))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 7] = bytes(2)
+    file.write_bytes(content)
+    with pytest.raises(ImageInputError):
+        opened(file)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "half_of_it", "garbage_after"])
@@ -98,11 +126,11 @@ def test_damage_below_the_part_is_seen_as_in_the_whole_image(damage: str, tmp_pa
     )
     window = (0, 0, 8, 8)
     if damage == "garbage_after":
-        assert torch.equal(decode(file, lambda height, width: window), decode(file)[:, :8, :8])
+        assert torch.equal(opened(file).pixels(window), decode(file)[:, :8, :8])
         return
-    for place in (None, lambda height, width: window):
+    for wanted in (None, window):
         with pytest.raises(ImageInputError, match="truncated"):
-            decode(file, place)
+            opened(file).pixels(wanted)
 
 
 class Whole(ImageDataset):
@@ -133,11 +161,11 @@ def test_views_of_parts_are_those_of_whole_images(tmp_path: Path) -> None:
 def test_views_are_those_of_pillow_up_to_rounding(tmp_path: Path) -> None:
     photo().save(tmp_path / "photo.jpg")
     views = RandomViews(ImageFiles([tmp_path / "photo.jpg"], [0]), Augmentation(flip=False).build(64), seed=0)
-    drawn = Draws()
+    drawn = RandomNumbers()
     for epoch in range(20):
         seen = views[epoch, 0][0].permute(1, 2, 0).numpy().astype(int)
         drawn.seed(mixed_seed(0, epoch, 0))
-        top, left, height, width = views.view.place(HEIGHT, WIDTH, drawn)
+        top, left, height, width = views.view.window(HEIGHT, WIDTH, drawn)
         with Image.open(tmp_path / "photo.jpg") as image:
             whole = image.crop((left, top, left + width, top + height))
         reference = np.asarray(whole.resize((64, 64), Image.Resampling.BILINEAR)).astype(int)

@@ -1,16 +1,18 @@
 import csv
+import tempfile
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from inception_lightning.data import ImageFolder
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.loading.decoding import ImageFiles
-from inception_lightning.loading.quarantine import QuarantinedFiles, add_to_list
+from inception_lightning.loading.dataset import ImageFiles
+from inception_lightning.loading.quarantine import Quarantine, add_to_list
+from inception_lightning.loading.views import Augmentation, RandomViews
 from inception_lightning.runs.metrics_csv import MetricsFile
 
 
@@ -50,14 +52,37 @@ def rows(file: Path) -> list[list[str]]:
 
 
 def test_a_bad_image_is_replaced_by_another_of_its_class_always_the_same(folder: Path) -> None:
-    first, second = data(folder).dataset("train"), data(folder).dataset("train")
+    first, second = data(folder).train_views(), data(folder).train_views()
     bad = 1199
-    assert first.file(bad).name == "0599.bmp"
-    image, label = first[bad]
+    assert first.dataset.name(bad).endswith("0599.bmp")
+    image, label = first[0, bad]
     assert label == 1
-    assert torch.equal(image, first[600][0])  # the next of the class, in a circle
-    assert torch.equal(image, second[bad][0])
-    assert torch.equal(image, first[bad][0])
+    assert torch.equal(image, first[0, 600][0])  # the next of the class, in a circle; images are of one colour each
+    assert not torch.equal(image, first[0, 601][0])
+    assert torch.equal(image, second[0, bad][0])
+    assert torch.equal(image, first[0, bad][0])
+
+
+def test_the_view_of_a_replacement_is_drawn_for_the_image_that_it_replaces(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    files = [tmp_path / f"{index}.png" for index in range(2000)]
+    for file in files[:-1]:
+        Image.fromarray(noise).save(file)
+    view = Augmentation().build(16)
+    images = ImageFiles(files, [0] * len(files))
+    views = RandomViews(images, view, seed=3, quarantine=Quarantine(images, tmp_path / "bad.csv"))
+    files[-1].write_bytes(files[0].read_bytes())
+    expected = views[5, 1999][0]
+    assert not torch.equal(expected, views[5, 0][0])
+    files[-1].unlink()
+    assert torch.equal(views[5, 1999][0], expected)
+    assert rows(tmp_path / "bad.csv")[1:] == [[str(files[-1]), "No such file or directory"]]
+
+
+def test_without_a_quarantine_a_bad_image_is_an_error(folder: Path) -> None:
+    images = data(folder).dataset("train")
+    with pytest.raises(InputError, match=r"cannot read the image .*0599\.bmp"):
+        RandomViews(images, Augmentation().build(8), seed=0)[0, 1199]
 
 
 def test_a_bad_image_is_listed_once_with_its_reason_over_workers_and_epochs(folder: Path) -> None:
@@ -82,9 +107,10 @@ def test_more_than_a_thousandth_of_bad_images_stops(folder: Path) -> None:
 
 def test_a_class_without_any_good_image_stops(tmp_path: Path) -> None:
     files = [tmp_path / f"{index}.jpg" for index in range(3)]
-    bad = QuarantinedFiles(ImageFiles(files, [0, 1, 1]), tmp_path / "bad.csv")
+    images = ImageFiles(files, [0, 1, 1])
+    views = RandomViews(images, Augmentation().build(8), 0, Quarantine(images, tmp_path / "bad.csv"))
     with pytest.raises(InputError, match=r"more than 0\.1 %"):
-        _ = bad[1]
+        views[0, 1]
 
 
 def test_the_policy_error_stops_at_the_first(folder: Path) -> None:
@@ -102,16 +128,16 @@ def test_validation_and_test_never_change_silently(folder: Path) -> None:
 
 def test_an_image_that_vanishes_is_replaced(folder: Path) -> None:
     (folder / "train" / "class1" / "0599.bmp").unlink()
-    dataset: ImageDataset = data(folder).dataset("train")
+    views = data(folder).train_views()
     (folder / "train" / "class0" / "0003.bmp").unlink()
-    assert torch.equal(dataset[3][0], dataset[4][0])
+    assert torch.equal(views[0, 3][0], views[0, 4][0])
 
 
 def test_the_list_counts_each_file_once(tmp_path: Path) -> None:
     listed = tmp_path / "new" / "bad.csv"
-    assert add_to_list(listed, Path("a, b.jpg"), "empty") == 1
-    assert add_to_list(listed, Path("a, b.jpg"), "empty") == 1
-    assert add_to_list(listed, Path("c.jpg"), "of\ntwo lines") == 2
+    assert add_to_list(listed, "a, b.jpg", "empty") == 1
+    assert add_to_list(listed, "a, b.jpg", "empty") == 1
+    assert add_to_list(listed, "c.jpg", "of\ntwo lines") == 2
     assert rows(listed) == [["file", "reason"], ["a, b.jpg", "empty"], ["c.jpg", "of\ntwo lines"]]
 
 
@@ -121,6 +147,8 @@ def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     made = ImageFolder(root=tmp_path, image_size=8, batch_size=2, num_workers=0)
     made.trainer = pl.Trainer(logger=MetricsFile(run / "metrics.csv"), accelerator="cpu", default_root_dir=tmp_path)
-    images = made.dataset("train")
-    assert isinstance(images, QuarantinedFiles)
-    assert images.listed == run / "bad_images.csv"
+    assert made.bad_images.parent.parent == Path(tempfile.gettempdir())
+    made.setup("fit")
+    quarantine = made.train_views().quarantine
+    assert quarantine is not None
+    assert quarantine.listed == made.bad_images == run / "bad_images.csv"

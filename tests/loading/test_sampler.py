@@ -1,7 +1,6 @@
-import numpy as np
 import pytest
 
-from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler, mixed_seed
+from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
 
 
 def as_rank(sampler: TrainSampler | EvaluationSampler, rank: int, ranks: int) -> None:
@@ -78,12 +77,3 @@ def test_samples_left_out_change_from_epoch_to_epoch() -> None:
         return set(range(101)) - {index for share in train_shares(101, 2, epoch) for _, index in share}
 
     assert len({frozenset(left_out(epoch)) for epoch in range(5)}) > 1
-
-
-def test_mixed_seeds_are_the_same_on_every_machine_and_all_differ() -> None:
-    assert mixed_seed(1, 2, 3) == 12997252459554536576
-    for numbers in ((0,), (5, 2**32 - 1), (0, 3, 12345), (7, 0, 0, 9)):
-        assert mixed_seed(*numbers) == np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    seeds = {mixed_seed(seed, epoch, index) for seed in range(5) for epoch in range(5) for index in range(200)}
-    assert len(seeds) == 5_000
-    assert all(0 <= seed < 2**64 for seed in seeds)

@@ -28,7 +28,7 @@ KILLS = 20
 SAVES_TIMED = 3
 # its processes start in no time, and know nothing of pytest's threads
 SAVING = multiprocessing.get_context("forkserver")
-SAVING.set_forkserver_preload(["tests.test_storage"])
+SAVING.set_forkserver_preload(["tests.runs.test_checkpoints"])
 
 
 def weights(step: int) -> torch.Tensor:
