@@ -82,12 +82,15 @@ def locate(path: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be imported ({error}): install the package {package}, or start where it lies"
-        ) from None
+        raise InputError(not_imported(path, str(error))) from None
     if not may_name(f"{found.__module__}.{found.__qualname__}"):
         raise InputError(refusal)
     return found
+
+
+def not_imported(path: str, why: str) -> str:
+    """What to say where the object at an import path cannot be had."""
+    return f"{path} cannot be imported ({why}): install the package {path.partition('.')[0]}, or start where it lies"
 
 
 @contextlib.contextmanager
