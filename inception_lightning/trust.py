@@ -13,8 +13,7 @@ from inception_lightning.errors import InputError
 TRUSTED = (
     "inception_lightning",
     "torch.optim",
-    "torch.nn.modules",
-    "torch.nn.functional",
+    "torch.nn",
     "torchvision.models",
     "torchmetrics.classification",
     "timm.optim",

@@ -56,10 +56,10 @@ OPTIONS = ["model.net", "model.optimizer", "trainer.max_epochs", "data", "config
         ),
         (
             'Parser key "model.lr_scheduler":\n\n  - Expected a path but X either not accessible or invalid\n'
-            "  Subtypes: [collections.abc.Callable[[A], B], <class 'NoneType'>]\n  Errors:\n    - Multiple subclasses with "
-            "name X. Give the full class path to avoid ambiguity: one.X, two.three.X.\n    - Expected a <class 'NoneType'>\n"
-            "  Given value type: <class 'str'>\n  Given value: X",
-            "model.lr_scheduler: several classes are called X: give the whole name, one.X or two.three.X",
+            "  Subtypes: [collections.abc.Callable[[A], B], <class 'NoneType'>]\n  Errors:\n    - Multiple "
+            "subclasses with name X. Give the full class path to avoid ambiguity: one.X, two.X.\n"
+            "    - Expected a <class 'NoneType'>\n  Given value type: <class 'str'>\n  Given value: X",
+            "model.lr_scheduler: several classes are called X: give the whole name, one.X or two.X",
         ),
         (
             'Parser key "data":\n\n  - Expected a path but mine.Data either not accessible or invalid\n  Subtypes: '
