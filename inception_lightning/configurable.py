@@ -7,11 +7,13 @@ with ``weights_only=True``.
 import dataclasses
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -143,10 +145,11 @@ def rebuild(config: Any, **given: Any) -> Any:
     Arguments that are ``given`` take the place of the outermost object's described ones.
 
     Looked up are the classes of ours and of ``torch.optim`` that the running program has imported, and what
-    `trust` lets plain data name: nothing else is imported because a file says so.
+    `trust` lets plain data name: nothing else is imported because a file says so, and nothing is called that does
+    not make a part of a training.
 
     Raises:
-        InputError: The class is not known to the running program, or refuses the arguments.
+        InputError: The class is not known to the running program, is of another kind, or refuses the arguments.
     """
     if isinstance(config, list):
         return [rebuild(item) for item in config]
@@ -172,7 +175,16 @@ def _known(path: str) -> Any:
             f"the class {path} is not known here: import the module that defines it first, or trust its package, "
             f"with --trust {package} on the command line or trust=['{package}'] in Python"
         )
-    return locate(path)
+    made = locate(path)
+    if not _makes_a_part(made):
+        raise InputError(f"{path} makes no network, loss, metric, optimizer or schedule, so no file may call it")
+    return made
+
+
+def _makes_a_part(made: Any) -> bool:
+    """Whether it is a class, or a function that says it gives a module, of what trainings are made of."""
+    result = made if isinstance(made, type) else typing.get_type_hints(made).get("return")
+    return isinstance(result, type) and issubclass(result, Configurable | nn.Module | Optimizer | LRScheduler)
 
 
 def _known_classes() -> dict[str, type]:
