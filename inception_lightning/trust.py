@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from inception_lightning.errors import InputError
@@ -68,7 +69,7 @@ def locate(path: str) -> Any:
     """The class or function at an import path.
 
     Raises:
-        InputError: Nobody trusts it, or it cannot be imported.
+        InputError: Nobody trusts it, it cannot be imported, or it is neither.
     """
     package = path.partition(".")[0]
     refusal = (
@@ -82,6 +83,8 @@ def locate(path: str) -> Any:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(not_imported(path, str(error))) from None
+    if not isinstance(found, type | FunctionType | BuiltinFunctionType):
+        raise InputError(f"{path} is no class or function")
     if not may_name(f"{found.__module__}.{found.__qualname__}"):
         raise InputError(refusal)
     return found
