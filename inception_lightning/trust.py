@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from inception_lightning import __all__
@@ -23,8 +24,7 @@ TRUSTED = (
     *(f"inception_lightning.callbacks.{name}" for name in ("unfreezing", "Unfreeze", "WeightAverage", "DeadNetwork")),
     *(f"inception_lightning.callbacks.{name}" for name in ("ResidualTelemetry", "TerminalProgress", "LineProgress")),
     "torch.optim",
-    "torch.nn.modules",
-    "torch.nn.functional",
+    "torch.nn",
     "torchvision.models",
     "torchmetrics.classification",
     "timm.optim",
@@ -121,7 +121,7 @@ def locate(path: str) -> Any:
     """The class or function at an import path.
 
     Raises:
-        InputError: Nobody trusts it, or it cannot be imported.
+        InputError: Nobody trusts it, it cannot be imported, or it is neither.
     """
     package = path.partition(".")[0]
     refusal = (
@@ -134,12 +134,17 @@ def locate(path: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be imported ({error}): install the package {package}, or start where it lies"
-        ) from None
+        raise InputError(not_imported(path, str(error))) from None
+    if not isinstance(found, type | FunctionType | BuiltinFunctionType):
+        raise InputError(f"{path} is no class or function")
     if not may_name(f"{found.__module__}.{found.__qualname__}"):
         raise InputError(refusal)
     return found
+
+
+def not_imported(path: str, why: str) -> str:
+    """What to say where the object at an import path cannot be had."""
+    return f"{path} cannot be imported ({why}): install the package {path.partition('.')[0]}, or start where it lies"
 
 
 @contextlib.contextmanager

@@ -51,7 +51,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--model.net.residual_scales=big", "residual_scales: expected float or tuple or 'learned', got big"),
         ("--model.optimizer.lr=big", "model.optimizer.lr: expected float or Tensor, got big"),
         ("--model.lr_scheduler.T_max=big", "model.lr_scheduler.T_max: expected int, got big"),
-        ("--model.net=torch.nn.ReLU", "model.net: a page may not name torch.nn.ReLU: say --trust torch"),
+        ("--model.net=torch.nn.ReLU", "ReLU does not say how many classes it has: give it an attribute num_classes"),
+        ("--model.net=torch.fx.GraphModule", "a page may not name torch.fx.GraphModule: say --trust torch"),
         ("--model.label_smoothing=2", "label_smoothing must be 0..1, got 2.0"),
         (
             "--trainer.strategy=dpp",

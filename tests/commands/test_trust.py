@@ -175,6 +175,28 @@ def test_the_network_that_a_file_names_is_not_imported(mark: Path, tmp_path: Pat
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("inception_lightning.__main__.main", {"words": ["fit", "--trust-config", "--model=evil_on_import.Net"]}),
+        ("lightning.pytorch.loggers.CSVLogger", {"save_dir": "{}"}),
+        ("inception_lightning.runs.checkpoints.write_checkpoint", {"path": "{}", "content": "", "step": 0}),
+    ],
+)
+def test_a_checkpoint_calls_nothing_but_what_makes_parts_of_a_training(
+    mark: Path, tmp_path: Path, path: str, arguments: dict[str, Any]
+) -> None:
+    """However trusted the package is that it names."""
+    arguments = {name: str(mark) if value == "{}" else value for name, value in arguments.items()}
+    inner = {"class_path": class_path(InceptionClassifier), "init_args": {"net": {"class_path": path}}}
+    for model in ({"class_path": path, "init_args": arguments}, inner):
+        about: dict[str, Any] = {"version": "0", "weights": None, "data": None, "class_names": [], "model": model}
+        torch.save({KEY: about, "state_dict": {}}, tmp_path / "a.ckpt")
+        with pytest.raises(InputError, match=f"{path} makes no network, loss, metric, optimizer or schedule"):
+            InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt")
+    assert not mark.exists()
+
+
 def test_no_code_in_pages_that_are_only_read_runs(mark: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)
