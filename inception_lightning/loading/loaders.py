@@ -26,7 +26,7 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
 
 
 class _Loader(DataLoader[Sample]):
-    """A DataLoader as all here are."""
+    """A DataLoader with what training and evaluation have in common."""
 
     batch_size: int
 
