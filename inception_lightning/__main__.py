@@ -3,9 +3,28 @@
 It prints its help without importing torch, which takes seconds.
 """
 
+import difflib
+import importlib
 import sys
+from collections.abc import Sequence
 
 from inception_lightning import __version__
+from inception_lightning.commands.exit_codes import exit_code
+from inception_lightning.errors import InputError
+from inception_lightning.runs import signals
+
+COMMANDS = {
+    "fit": "fit",
+    "validate": "fit",
+    "test": "fit",
+    "predict": "fit",
+    "models": "models",
+    "sweep": "sweep",
+    "report": "report",
+    "dashboard": "dashboard",
+    "data": "data",
+}
+"""The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
 HELP = """\
 Train, evaluate and study Inception networks.
@@ -40,59 +59,49 @@ options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
   --print_config         print the merged configuration, which can be run again
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
+  --trust PACKAGE        let pages name this package of yours; --trust-config lets them name everything
   --version              print the version
   lightning COMMAND -h   every option of a command
   lightning fit --model.net.help InceptionV4
                          the knobs of a network; --data.help ImageFolder those of a data set
 
 exit codes: 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
-            130 Ctrl-C, 143 terminated
+            129 closed terminal, 130 Ctrl-C, 143 terminated
 """
 
 
-def main(args: list[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Args:
-        args: The words after the program's name; by default those of the command line.
+        words: What follows the program's name; by default the command line.
 
     Returns:
         The exit code.
     """
-    args = sys.argv[1:] if args is None else args
-    if not args or args[0] in ("-h", "--help", "help"):
-        print(HELP, end="")
-        return 0
-    if args[0] == "--version":
-        print(f"inception-lightning {__version__}")
-        return 0
-    if args[0] == "models":
-        from inception_lightning.commands import models
+    words = sys.argv[1:] if words is None else words
+    match words:
+        case [] | ["-h" | "--help" | "help", *_]:
+            print(HELP, end="")
+        case ["--version", *_]:
+            print(f"inception-lightning {__version__}")
+        case _:
+            return exit_code(lambda: _run(words))
+    return 0
 
-        try:
-            return models.main(args[1:])
-        except BrokenPipeError:  # its reader, head perhaps, has seen enough
-            sys.stdout = None
-            return 0
-    if args[0] == "sweep":
-        from inception_lightning.commands import sweep
 
-        return sweep.main(args[1:])
-    if args[0] == "report":
-        from inception_lightning.commands import report
-
-        return report.main(args[1:])
-    if args[0] == "dashboard":
-        from inception_lightning.commands import dashboard
-
-        return dashboard.main(args[1:])
-    if args[0] == "data":
-        from inception_lightning.commands import data
-
-        return data.main(args[1:])
-    from inception_lightning.commands import fit  # imports torch
-
-    return fit.run(args)
+def _run(words: Sequence[str]) -> int | None:
+    if words[0] not in COMMANDS:
+        nearest = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        raise InputError(f"there is no command {words[0]}" + (f": did you mean {nearest[0]}?" if nearest else ""))
+    if words[0] == "fit":
+        signals.begin()
+    try:
+        command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
+        code: int | None = command.main(words)
+        return code
+    finally:
+        signals.SIGNALS.restore()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,10 @@
-"""Errors that people see: one sentence each, without a traceback."""
+"""Errors that people see: one sentence each, without a traceback; and what is not worth one."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
@@ -34,3 +40,21 @@ def peer_died(error: Exception) -> Stop | None:
         "without one it was killed, the usual cause is too little memory",
         1,
     )
+
+
+@contextlib.contextmanager
+def spared(what: str) -> Iterator[None]:
+    """Go on where ``what``, a picture, a table or a file about a run, cannot be made.
+
+    Nothing but training decides whether training goes on, and no picture fails a run that has results.
+    """
+    try:
+        yield
+    except Exception as error:  # a full disk, a name that cannot be drawn, whatever a library stumbles over
+        reason = visible(" ".join(str(error).split())) or type(error).__name__
+        log.warning("%s could not be made (%s); the run is not affected", what, reason)
+
+
+def visible(text: str) -> str:
+    """``text`` on one line of a terminal: names of strangers may hold its control codes, and bytes that are no text."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -67,7 +67,7 @@ print(
 # %% [markdown]
 # ## Training
 #
-# The same, with checkpoints, pictures and W&B, from the command line: `lightning fit --model.net InceptionResNetV1
+# The same from the command line, with checkpoints, pictures and W&B: `lightning fit --model.net InceptionResNetV1
 # --data ImageFolder --data.root FOLDER`.
 
 # %%
@@ -99,9 +99,10 @@ for (_, label), guess, probability in zip(samples, classes.tolist(), probabiliti
 # %% [markdown]
 # ## Where it looks
 #
-# Average pooling makes class-activation maps easy (Zhou et al., [1512.04150](https://arxiv.org/abs/1512.04150)):
-# weigh the channels of the last activation with the classifier's weights of a class, and every place shows what it
-# adds to that class. The maps of 16-pixel images are coarse, 3x3, and are enlarged smoothly.
+# A network that ends in average pooling and a linear classifier has class-activation maps (Zhou et al.,
+# [1512.04150](https://arxiv.org/abs/1512.04150)): the channels of the last activation, weighted by the classifier's
+# weights of a class and summed, show how much each place adds to that class's logit. The maps of 16-pixel images are
+# coarse, 3x3, and are enlarged with bicubic interpolation.
 
 # %%
 with torch.inference_mode():
@@ -116,5 +117,5 @@ for column, (image, heat, guess) in enumerate(zip(images, maps, classes.tolist()
     axes[1, column].imshow(heat, cmap="viridis", alpha=0.6)
 for axis in axes.flat:
     axis.axis("off")
-figure.suptitle("Held-out images, and what speaks for the class that is named (bright: much)")
+figure.suptitle("Held-out images, and how much each place adds to the predicted class's logit (bright: much)")
 plt.show()

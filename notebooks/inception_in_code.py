@@ -9,10 +9,10 @@
 # %% [markdown]
 # # Inception in code
 #
-# The papers draw their networks with five words: convolution, max pool, average pool, filter concat, residual. Here
-# the code does too: a network is a table of these words, and one function, `build`, makes modules of it. This tour
-# goes from a figure to its table, to its shapes, and from there to parameters and cost against the papers. Nothing
-# is trained.
+# The papers draw their networks with five words: convolution, max pool, average pool, filter concat, residual. So does
+# the code: a network is a table of these words, and one function, `build`, turns the table into modules. This notebook
+# goes from a figure of a paper to its table and its shapes, and then compares parameters and cost with the papers.
+# Nothing is trained.
 
 # %%
 import inspect
@@ -28,15 +28,15 @@ from inception_lightning.models.layers import Style, build
 # %% [markdown]
 # ## A figure and its table
 #
-# Figure 4 of the Inception-v4 paper ([1602.07261](https://arxiv.org/abs/1602.07261)) is the 35x35 block: four
-# branches that read the same input, their filters side by side. So is the table.
+# Figure 4 of the Inception-v4 paper ([1602.07261](https://arxiv.org/abs/1602.07261)) is the block on the 35x35 grid:
+# four branches read the same input, and their outputs are concatenated. The table says the same.
 
 # %%
 source = inspect.getsource(inception_v4)
 print(source[source.index("INCEPTION_A =") : source.index("INCEPTION_B =")])
 
 # %% [markdown]
-# `build` threads the channels: 384 go in, and 4 x 96 = 384 come out, as in the figure.
+# `build` works out the channels of every layer: 384 go in, and 4 x 96 = 384 come out, as in the figure.
 
 # %%
 block, channels = build(inception_v4.INCEPTION_A, 384, Style())
@@ -55,7 +55,7 @@ print(source[source.index("BLOCK_A_V1 =") : source.index("BLOCK_B_V1 =")])
 # %% [markdown]
 # ## Six networks, stage by stage
 #
-# Shapes, parameters and multiply-accumulates are counted in the networks themselves, without drawing a weight.
+# Shapes, parameters and multiply-accumulates are counted in the networks themselves, without initialising a weight.
 
 # %%
 for entry in catalogue.ENTRIES:
@@ -81,8 +81,7 @@ pd.DataFrame(
 ).loc[networks.index].round(2)
 
 # %% [markdown]
-# Accuracy bought per multiply-accumulate: top-1 as the papers report it (single crop; GoogLeNet's reports top-5
-# only).
+# Accuracy against cost: top-1 as the papers report it (single crop; GoogLeNet's paper reports top-5 only).
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torchvision.transforms.v2.functional import to_pil_image
+from PIL import Image
 
 from inception_lightning.__main__ import main
 
@@ -51,7 +51,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--model.net.residual_scales=big", "residual_scales: expected float or tuple or 'learned', got big"),
         ("--model.optimizer.lr=big", "model.optimizer.lr: expected float or Tensor, got big"),
         ("--model.lr_scheduler.T_max=big", "model.lr_scheduler.T_max: expected int, got big"),
-        ("--model.net=torch.nn.ReLU", "model.net: a page may not name torch.nn.ReLU: say --trust-config"),
+        ("--model.net=torch.nn.ReLU", "ReLU does not say how many classes it has: give it an attribute num_classes"),
+        ("--model.net=torch.fx.GraphModule", "a page may not name torch.fx.GraphModule: say --trust torch"),
         ("--model.label_smoothing=2", "label_smoothing must be 0..1, got 2.0"),
         (
             "--trainer.strategy=dpp",
@@ -80,7 +81,10 @@ def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> 
             {"model": {"optimizer": {"class_path": "AdamW", "init_args": {"learning_rate": 1}}}},
             "there is no option model.optimizer.learning_rate",
         ),
-        ({"data": {"init_args": {"augmentation": {"flipp": True}}}}, "no option data.flipp: did you mean flip?"),
+        (
+            {"data": {"init_args": {"augmentation": {"flipp": True}}}},
+            "no option data.augmentation.flipp: did you mean flip?",
+        ),
     ],
 )
 def test_pages(capsys: pytest.CaptureFixture[str], tmp_path: Path, page: dict[str, Any], expected: str) -> None:
@@ -122,8 +126,8 @@ def test_folders_and_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for index in range(5):
-            noise = torch.randint(0, 255, (3, 20, 20), dtype=torch.uint8)
-            to_pil_image(noise).save(tmp_path / name / f"{index}.png")
+            pixels = torch.randint(0, 255, (20, 20, 3), dtype=torch.uint8).numpy()
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
     broken = tmp_path / "cat" / "broken.jpg"
     broken.write_text("<html>not found</html>")
     unreadable = complaint(capsys, *folder, f"--data.root={tmp_path}", "--data.batch_size=16")

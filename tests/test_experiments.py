@@ -1,20 +1,29 @@
-"""Every page under experiments/ runs by the command in its own header, for one batch of images made here."""
+"""Every command that a page or a README under experiments/ gives runs, for one batch of images made here."""
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 from torchvision.transforms.v2.functional import to_pil_image
 
+from inception_lightning import models
 from inception_lightning.__main__ import main
 
 PAGES = [
     page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters" not in yaml.safe_load(page.read_text())
 ]
-"""Sweep files, which have parameters, are read in test_study.py."""
+"""Sweep files, which have parameters, are read in studies/test_sweep_run.py."""
+TOLD = re.findall(
+    r"^lightning fit .+$|(?<=`)lightning fit [^`]+(?=`)",
+    "\n".join(readme.read_text() for readme in sorted(Path("experiments").rglob("README.md"))),
+    re.MULTILINE,
+)
+"""The trainings that the READMEs name, in their tables and blocks."""
 SHORT = [
     "--trainer.fast_dev_run=true",
     "--trainer.accelerator=cpu",
@@ -43,14 +52,35 @@ def header(page: Path) -> dict[str, str]:
     return dict(re.findall(r"^# (\w+)  +(.+)$", "\n".join(lines), re.MULTILINE))
 
 
-def own_images(command: str, photos: Path) -> list[str]:
+def chosen(args: list[str], part: str) -> str:
+    """The class of a command's ``model.net`` or ``data``: its flag's, or else that of the last page which has one."""
+    options = list(pairwise(args))
+    found: list[Any] = [class_in(Path(value), part) for flag, value in options if flag == "--config"]
+    found += [value for flag, value in options if flag == f"--{part}"]
+    return next(name for name in reversed(found) if name)
+
+
+def class_in(page: Path, part: str) -> str | None:
+    content: Any = yaml.safe_load(page.read_text())
+    for key in (*part.split("."), "class_path"):
+        content = (content or {}).get(key)
+    return content
+
+
+def own_images(args: list[str], photos: Path) -> list[str]:
     """Flags that show the photos in place of data that would be downloaded or do not lie here."""
-    pages = [yaml.safe_load(Path(page).read_text()) for page in re.findall(r"--config (\S+)", command)]
-    data = next((page["data"]["class_path"] for page in pages if "data" in page), "Digits")
+    data = chosen(args, "data")
     if data == "Digits":
         return []
-    keeps_its_class = data in ("ImageNet", "ImageFolder")
-    return [*([] if keeps_its_class else ["--data=ImageFolder"]), f"--data.root={photos}"]
+    in_place_of_cifar = ["--data=ImageFolder", "--data.image_size=32"]
+    return [*(in_place_of_cifar if data.startswith("CIFAR") else []), f"--data.root={photos}"]
+
+
+def train_one_batch(command: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program, subcommand, *args = shlex.split(command)
+    assert (program, subcommand) == ("lightning", "fit")
+    assert main([subcommand, *args, *own_images(args, photos), *SHORT]) == 0, capsys.readouterr().err
+    assert re.search(r"train/loss \d+\.\d+  val/loss \d+\.\d+  val/top1 \d", capsys.readouterr().out)
 
 
 def test_there_are_pages() -> None:
@@ -62,9 +92,18 @@ def test_a_page_says_what_it_claims_and_its_command_runs(
     page: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = header(page)
-    assert said.keys() >= {"claim", "command", "cost"}
-    program, command, *args = shlex.split(said["command"])
-    assert (program, command) == ("lightning", "fit")
-    assert str(page) in args
-    assert main([command, *args, *own_images(said["command"], photos), *SHORT]) == 0, capsys.readouterr().err
-    assert re.search(r"train/loss \d+\.\d+  val/loss \d+\.\d+  val/top1 \d", capsys.readouterr().out)
+    assert said.keys() >= {"claim", "command", "cost", "result"}
+    assert str(page) in shlex.split(said["command"])
+    train_one_batch(said["command"], photos, capsys)
+
+
+def test_every_variant_has_a_command_for_each_data_set() -> None:
+    told = [shlex.split(command) for command in TOLD]
+    variants = set(models.__all__) - {"Inception"}
+    expected = {(net, data) for net in variants for data in ("CIFAR10", "CIFAR100", "ImageNet")}
+    assert {(chosen(args, "model.net"), chosen(args, "data")) for args in told} == expected
+
+
+@pytest.mark.parametrize("command", TOLD)
+def test_a_command_of_a_readme_runs(command: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_one_batch(command, photos, capsys)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A training under SLURM that goes on until it is done: two minutes before its time is up it saves and asks for more.
+# Training under SLURM beyond the time limit of a job: two minutes before the limit it saves a checkpoint, requeues the
+# job, and resumes when the job starts again.
 #
 # command  sbatch experiments/cluster/slurm.sh --config experiments/imagenet/inception_v3.yaml
 #SBATCH --job-name=inception
@@ -13,16 +14,16 @@
 #SBATCH --open-mode=append
 set -u
 
-# One place per job: a job that is requeued keeps its number, and so finds its own run.
+# One folder per job: a requeued job keeps its number, and so finds its own run.
 args=(fit "$@" --resume auto --trainer.default_root_dir "runs/slurm-$SLURM_JOB_ID"
       --trainer.num_nodes "$SLURM_NNODES" --trainer.devices "$SLURM_NTASKS_PER_NODE" --trainer.strategy ddp)
 
 time_is_up=no
 srun --kill-on-bad-exit=1 lightning "${args[@]}" &
 step=$!
-trap 'time_is_up=yes; kill -USR1 "$step"' USR1  # srun passes it on to every process
+trap 'time_is_up=yes; kill -USR1 "$step"' USR1  # srun passes the signal on to every process
 wait "$step"; code=$?
-while kill -0 "$step" 2>/dev/null; do wait "$step"; code=$?; done  # a signal ends a wait early
+while kill -0 "$step" 2>/dev/null; do wait "$step"; code=$?; done  # a signal ends wait before the step has ended
 
 # 143: all processes have stopped and the checkpoint is written
 if [ "$time_is_up" = yes ] && [ "$code" -eq 143 ]; then

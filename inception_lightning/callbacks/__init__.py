@@ -2,6 +2,7 @@
 
 from inception_lightning.callbacks.artifacts import CheckpointArtifact
 from inception_lightning.callbacks.averaging import WeightAverage
+from inception_lightning.callbacks.best import BestCheckpoint
 from inception_lightning.callbacks.confusion import Confusion
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
@@ -9,6 +10,8 @@ from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress, NetSummary, TerminalProgress
+from inception_lightning.callbacks.rates import NewRates
+from inception_lightning.callbacks.recipe import Recipe
 from inception_lightning.callbacks.run_folder import RunFolder
 from inception_lightning.callbacks.speed import Speed
 from inception_lightning.callbacks.summary import RunSummary
@@ -16,6 +19,7 @@ from inception_lightning.callbacks.telemetry import ResidualTelemetry
 from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
+    "BestCheckpoint",
     "CheckpointArtifact",
     "Confusion",
     "Continuation",
@@ -23,8 +27,10 @@ __all__ = [
     "FiniteGuard",
     "LineProgress",
     "NetSummary",
+    "NewRates",
     "Pictures",
     "PredictionWriter",
+    "Recipe",
     "ResidualTelemetry",
     "RunFolder",
     "RunSummary",

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
+from inception_lightning.callbacks.lightning_state import begin_validation_again, logged_steps, set_logged_steps
 from inception_lightning.errors import Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
@@ -34,52 +35,75 @@ class Continuation(Callback):
     everything about the one before is done and logged, so nothing is lost or repeated.
     """
 
-    def __init__(self, *, minutes: float = 10.0, every_n_steps: int | None = None) -> None:
-        """Say how often.
+    def __init__(
+        self,
+        *,
+        folder: Path = Path("checkpoints"),
+        minutes: float = 10.0,
+        every_n_steps: int | None = None,
+        signals: Signals | None = None,
+    ) -> None:
+        """Say where and how often.
 
         Args:
+            folder: Where ``last.ckpt`` goes.
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
+            signals: What notes signals, and is restored by who made it; by default made here.
         """
-        self.folder = Path("checkpoints")
+        self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
-        self.signals = Signals()
+        self.signals = signals or Signals()
+        self.restores = signals is None
         self.loaded: dict[str, Any] | None = None
         self.saved_step = 0
         self.due_at = 0.0
         self.stopping = False
         self.trainer: pl.Trainer
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take the signals over from Lightning, whose handlers talk to the other processes in between."""
+        self.signals.install()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen to signals and to the loader."""
         self.trainer = trainer
+        self.signals.training = True
         self.saved_step = trainer.global_step
         self.due_at = time.monotonic() + 60 * self.minutes
         self.signals.install()
         loader = trainer.train_dataloader
         if isinstance(loader, TrainLoader):
-            loader.listen(self.between_batches)
+            loader.listen(lambda: self.between_batches(loader.batches))
+        elif not hasattr(loader, "state_dict") and trainer.is_global_zero:
+            log.info(
+                "%s does not know its place in the data: a run that is stopped within an epoch draws the rest of it "
+                "anew; give it a state_dict (torchdata's StatefulDataLoader has one), or use an ImageDataModule",
+                type(loader).__name__,
+            )
 
-    def between_batches(self) -> None:
-        """Save if it is time, and stop if a process was told to."""
-        loader, step = self.trainer.train_dataloader, self.trainer.global_step
-        assert isinstance(loader, TrainLoader)
-        if loader.batches % self.trainer.accumulate_grad_batches:
+    def between_batches(self, batches: int) -> None:
+        """Save if it is time, and stop if a process was told to; ``batches`` of the epoch are done."""
+        if batches % self.trainer.accumulate_grad_batches:
             return  # gradients are not saved
+        step = self.trainer.global_step
         by_step = self.every_n_steps is not None and step - self.saved_step >= self.every_n_steps
         by_step = by_step and not self._failures()  # a full disk is given time
-        self._save_or_stop(by_step or time.monotonic() >= self.due_at or loader.batches == 0)
+        self._save_or_stop(by_step or time.monotonic() >= self.due_at or batches == 0)
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Stop if a process was told to; a resumed run begins this validation again."""
         loader = trainer.val_dataloaders
-        if trainer.sanity_checking or not isinstance(loader, EvaluationLoader):
+        if trainer.sanity_checking or not hasattr(self, "trainer"):
             return
-        limit = trainer.limit_val_batches
-        common = loader.common_batches * limit if isinstance(limit, float) else min(loader.common_batches, limit)
+        if isinstance(loader, EvaluationLoader):
+            limit = trainer.limit_val_batches
+            common = loader.common_batches * limit if isinstance(limit, float) else min(loader.common_batches, limit)
+        else:  # nobody knows how many batches each process has
+            common = batch_idx + 1 if trainer.world_size == 1 else 0
         if batch_idx < int(common):
             self._save_or_stop(False)
 
@@ -96,7 +120,8 @@ class Continuation(Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Listen no more."""
-        self.signals.restore()
+        if self.restores:
+            self.signals.restore()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -105,17 +130,14 @@ class Continuation(Callback):
         files = [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
         for file in files:
             file.sync()
-        progress = checkpoint["loops"]["fit_loop"]
         checkpoint[KEY] = {
             "processes": _gather({"random": random_state(), "scores": _scores(pl_module)}, trainer.world_size),
             "rows": files[0].rows if files else 0,
-            "logged_steps": progress["epoch_loop.state_dict"]["_batches_that_stepped"],
+            "logged_steps": logged_steps(checkpoint),
             "wandb": next((board.version for board in boards(trainer)), None),
         }
         if self.stopping and trainer.validating:
-            begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-            place = progress["epoch_loop.val_loop.batch_progress"]
-            place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+            begin_validation_again(checkpoint)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -132,6 +154,8 @@ class Continuation(Callback):
     ) -> None:
         """Restore: everything that could draw random numbers before training goes on has done so."""
         self._restore(trainer, pl_module)
+        if not isinstance(trainer.train_dataloader, TrainLoader):  # which would have asked before it fetched the batch
+            self.between_batches(batch_idx)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restore, where the run stopped within this validation."""
@@ -141,8 +165,7 @@ class Continuation(Callback):
     def _restore(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.loaded is None:
             return
-        # Lightning counts one step too many where it skips a validation that was done before the stop
-        trainer.fit_loop.epoch_loop._batches_that_stepped = self.loaded["logged_steps"]
+        set_logged_steps(trainer, self.loaded["logged_steps"])
         processes = self.loaded["processes"]
         self.loaded = None
         if len(processes) != trainer.world_size:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from inception_lightning.errors import Stop
-from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.models.network import Inception
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,9 @@ class DeadNetwork(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         """Look at the weights that read the last stage."""
-        if not self.said and isinstance(pl_module, InceptionClassifier):
-            readers = [*pl_module.net.bottleneck.parameters(), *pl_module.net.classifier.parameters()]
+        net = getattr(pl_module, "net", None)
+        if not self.said and isinstance(net, Inception):
+            readers = [*net.bottleneck.parameters(), *net.classifier.parameters()]
             self.gradient = readers[0].grad if trainer.global_step % self.every_n_steps == 0 else None
 
     def on_train_batch_end(

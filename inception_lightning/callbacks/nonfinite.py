@@ -1,5 +1,6 @@
 """A loss that is not a number ends the run at once, instead of training on nothing for days."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -36,6 +37,8 @@ class FiniteGuard(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop where a process has seen a loss or gradients that are not finite."""
+        if not isinstance(outputs, Mapping) or "loss" not in outputs:
+            return  # a training step of somebody's own that optimizes by hand
         loss = outputs["loss"].detach()
         own = loss.isfinite().all()
         good = own if self.finite is None else own & self.finite.to(own.device)

@@ -4,6 +4,7 @@ import re
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,9 @@ class Speed(Callback):
     ) -> None:
         """Count the batch and the time since the one before."""
         assert self.clock is not None
-        now = time.perf_counter()
+        now, images = time.perf_counter(), images_in(batch)
         for stretch in (self.run, self.recent):
-            stretch.images += len(batch[1]) * trainer.world_size
+            stretch.images += images * trainer.world_size
             stretch.steps += 1
             stretch.seconds += now - self.clock
             stretch.waited += self.wait
@@ -101,6 +102,14 @@ class Speed(Callback):
             self.file.log_metrics(row, trainer.global_step)
         for board in boards(trainer):
             board.log_metrics(row, trainer.global_step)
+
+
+def images_in(batch: Any) -> int:
+    """How many images a batch has: the length of its first tensor, wherever that is."""
+    if isinstance(batch, torch.Tensor):
+        return len(batch) if batch.ndim else 0
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    return next((count for count in map(images_in, parts) if count), 0)
 
 
 def peak_memory(device: torch.device) -> float:

@@ -1,5 +1,7 @@
 """What a person wants to know when training ends."""
 
+import math
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,28 +10,41 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from inception_lightning.callbacks.speed import Speed, peak_memory
+from inception_lightning.errors import spared, visible
 from inception_lightning.training.classifier import InceptionClassifier
 
 
 @dataclass(frozen=True)
 class Score:
-    """Validation accuracy after one epoch; ``top5`` is None where there are five classes or fewer."""
+    """Validation accuracy after one epoch, and what the best checkpoint is chosen by; None where it is not logged."""
 
     epoch: int
-    top1: float
+    top1: float | None
     top5: float | None
+    chosen: float | None = None
 
 
 class RunSummary(Callback):
     """A short table at the end: best and last accuracy, speed and memory, where the run lies, how to test it."""
 
-    def __init__(self, folder: Path, best: Path, speed: Speed) -> None:
-        """Remember the run's folder, where its best checkpoint will be, and what measures its speed."""
+    def __init__(self, folder: Path, best: Path, speed: Speed, *, monitor: str = "val/top1", mode: str = "max") -> None:
+        """Remember what the table is made of.
+
+        Args:
+            folder: The run's folder.
+            best: Where its best checkpoint will be.
+            speed: What measures its speed.
+            monitor: What the best checkpoint is chosen by.
+            mode: Whether the best is the ``max`` or the ``min``.
+        """
         self.folder = folder
         self.best = best
         self.speed = speed
+        self.monitor = monitor
+        self.mode = mode
         self.scores: list[Score] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -42,44 +57,66 @@ class RunSummary(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say what is trained on what."""
-        if trainer.is_global_zero and isinstance(pl_module, InceptionClassifier):
-            millions = sum(parameter.numel() for parameter in pl_module.net.parameters()) / 1e6
-            data = type(trainer.datamodule).__name__  # type: ignore[attr-defined]  # set by Trainer.fit
-            print(
-                f"{type(pl_module.net).__name__}, {millions:.2f} M parameters, {pl_module.net.num_classes} classes, "
-                f"on {data}; run folder {self.folder}"
-            )
+        if not trainer.is_global_zero:
+            return
+        trained: nn.Module = pl_module
+        classes = ""
+        if isinstance(pl_module, InceptionClassifier):
+            trained, classes = pl_module.net, f"{pl_module.num_classes} classes, "
+        millions = sum(parameter.numel() for parameter in trained.parameters()) / 1e6
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
+        print(
+            f"{type(trained).__name__}, {millions:.2f} M parameters, {classes}"
+            f"on {type(pl_module if data is None else data).__name__}; run folder {self.folder}"
+        )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the epoch's scores."""
         metrics = trainer.callback_metrics
-        if trainer.sanity_checking or "val/top1" not in metrics:
+        if trainer.sanity_checking:
             return
-        top5 = float(metrics["val/top5"]) if "val/top5" in metrics else None
-        self.scores.append(Score(trainer.current_epoch + 1, float(metrics["val/top1"]), top5))
+        top1, top5, chosen = (
+            float(metrics[name]) if name in metrics else None for name in ("val/top1", "val/top5", self.monitor)
+        )
+        if top1 is not None or chosen is not None:
+            self.scores.append(Score(trainer.current_epoch + 1, top1, top5, chosen))
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Print the table, when the progress bar has left the screen."""
         if trainer.is_global_zero:
-            console = Console(soft_wrap=True)
-            table = self.table()
-            if table.row_count:
-                console.print(table)
-            console.print(f"speed      {self._speed(trainer)}", highlight=False)
-            console.print(f"run        {self.folder}", highlight=False)
-            if self.best.is_file():
-                console.print(f"test it    lightning test --ckpt_path {self.best}", highlight=False)
+            console = Console(soft_wrap=True, highlight=False, markup=False)
+            with spared("the table of scores"):
+                table = self.table()
+                if table.row_count:
+                    console.print(table)
+                console.print(f"speed      {self._speed(trainer)}")
+                console.print(f"run        {visible(str(self.folder))}")
+                if self.best.is_file():
+                    console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
 
     def table(self) -> Table:
-        """Best and last validation accuracy."""
-        table = Table()
-        for heading in ("validation", "epoch", "top-1 %", "top-5 %"):
-            table.add_column(heading, justify="left" if heading == "validation" else "right")
+        """Best and last validation accuracy, and what the best was chosen by; of accuracies, those that are logged."""
+        table = Table("validation")
+        other = () if self.monitor in ("val/top1", "val/top5") else (self.monitor,)
+        accuracy = any(score.top1 is not None for score in self.scores) or not other
+        for heading in ("epoch", *other, *(("top-1 %", "top-5 %") if accuracy else ())):
+            table.add_column(heading, justify="right")
         if self.scores:
-            best = max(self.scores, key=lambda score: score.top1)  # the first of equals, as the checkpoint's
-            for name, score in (("best", best), ("last", self.scores[-1])):
-                table.add_row(name, str(score.epoch), _percent(score.top1), _percent(score.top5))
+            for name, score in (("best", self._best()), ("last", self.scores[-1])):
+                chosen = ["-" if score.chosen is None else f"{score.chosen:.4g}"] * len(other)
+                percents = [_percent(score.top1), _percent(score.top5)] if accuracy else []
+                table.add_row(name, str(score.epoch), *chosen, *percents)
         return table
+
+    def _best(self) -> Score:
+        """The first of equals, as the checkpoint's."""
+        sign = -1 if self.mode == "min" else 1
+
+        def value(score: Score) -> float:
+            known = score.top1 if score.chosen is None else score.chosen
+            return -math.inf if known is None else sign * known
+
+        return max(self.scores, key=value)
 
     def _speed(self, trainer: pl.Trainer) -> str:
         images_per_second, step, wait = self.speed.run.per_step().values()

@@ -17,7 +17,6 @@ from torch.utils.hooks import RemovableHandle
 from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import ResidualBlock
 from inception_lightning.models.network import Inception
-from inception_lightning.training.classifier import InceptionClassifier
 
 
 class ResidualTelemetry(Callback):
@@ -53,16 +52,18 @@ class ResidualTelemetry(Callback):
     ) -> None:
         """Watch the batch, if its step is sampled."""
         due = trainer.global_step % self.every_n_steps == 0
-        if due and not self.hooks and trainer.loggers and isinstance(pl_module, InceptionClassifier):
+        net = getattr(pl_module, "net", None)
+        if due and not self.hooks and trainer.loggers and isinstance(net, Inception):
             self.step = trainer.global_step
-            self.watch(pl_module.net)
+            self.watch(net)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         """Measure the gradients of a sampled step."""
-        if self.hooks and isinstance(pl_module, InceptionClassifier):
-            self.measured |= gradient_norms(pl_module.net)
+        net = getattr(pl_module, "net", None)
+        if self.hooks and isinstance(net, Inception):
+            self.measured |= gradient_norms(net)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

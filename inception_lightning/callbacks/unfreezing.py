@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
+from inception_lightning.callbacks.lightning_state import waits_for_every_gradient
 from inception_lightning.errors import InputError
-from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.models.network import Inception
 
 
 class Unfreeze(Callback):
@@ -32,13 +32,11 @@ class Unfreeze(Callback):
         Raises:
             InputError: There is no such stage, or processes would wait for gradients of frozen stages.
         """
-        assert isinstance(pl_module, InceptionClassifier)
-        stages = pl_module.net.stages
+        stages = _net(pl_module).stages
         unknown = sorted(set(self.epochs) - set(stages))
         if unknown:
             raise InputError(f"Unfreeze names {unknown[0]!r}, and the stages are {', '.join(stages)}")
-        strategy = trainer.strategy
-        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        if waits_for_every_gradient(trainer):
             raise InputError(
                 "Unfreeze on several processes needs --trainer.strategy ddp_find_unused_parameters_true: "
                 "frozen stages have no gradients to wait for"
@@ -50,11 +48,20 @@ class Unfreeze(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train the stages whose epoch has come."""
-        assert isinstance(pl_module, InceptionClassifier)
-        for name in pl_module.net.stages:
+        net = _net(pl_module)
+        for name in net.stages:
             trained = trainer.current_epoch >= self.epochs.get(name, trainer.current_epoch + 1)
-            stage = pl_module.net.get_submodule(name)
+            stage = net.get_submodule(name)
             stage.requires_grad_(trained)
             for module in stage.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.train(trained)
+
+
+def _net(pl_module: pl.LightningModule) -> Inception:
+    net = getattr(pl_module, "net", None)
+    if not isinstance(net, Inception):
+        raise InputError(
+            f"Unfreeze names stages of an Inception network, and this is {type(net or pl_module).__name__}"
+        )
+    return net

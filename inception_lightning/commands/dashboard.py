@@ -1,46 +1,33 @@
 """``lightning dashboard``: the W&B workspace and report, pushed or written as a file."""
 
-import argparse
 import json
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import wandb
 
-from inception_lightning.errors import InputError
+from inception_lightning.commands.options import Options
 from inception_lightning.runs.wandb import obstacle
 from inception_lightning.studies.dashboard import SECTIONS, project_of, push, spec
 
 
-def main(argv: list[str]) -> int:
-    """Run ``lightning dashboard``.
-
-    Args:
-        argv: What follows the word ``dashboard``.
-
-    Returns:
-        The exit code: 0, or 2 where the run, or what pushing needs, is missing.
-    """
-    parser = argparse.ArgumentParser("lightning dashboard", description="The W&B dashboard: pushed, or as a file.")
+def main(words: Sequence[str]) -> None:
+    """Run ``lightning dashboard``."""
+    parser = Options("lightning dashboard", description="The W&B dashboard: pushed, or as a file.")
     parser.add_argument("run", type=Path, nargs="?", help="a run's folder: its project, and where the file goes")
     parser.add_argument("--project", help="W&B project (default: the run's)")
     parser.add_argument("--entity", help="W&B user or team (default: the key's)")
     parser.add_argument("--dry_run", action="store_true", help="write the file though there is a key")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(words[1:])
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     wandb.setup()
-    try:
-        project = arguments.project or project_of(arguments.run)
-        offline = arguments.dry_run or os.environ.get("WANDB_MODE") in ("offline", "disabled")
-        why_not = "not pushed" if offline else obstacle()
-        if why_not is None:
-            push(project, arguments.entity)
-        else:
-            file = (arguments.run or Path()) / "dashboard.json"
-            file.write_text(f"{json.dumps(spec(project), indent=2)}\n")
-            print(f"{why_not}: the dashboard's {sum(len(each.panels) for each in SECTIONS)} panels are in {file}")
-    except InputError as error:
-        print(f"lightning dashboard: {error}", file=sys.stderr)
-        return 2
-    return 0
+    project = arguments.project or project_of(arguments.run)
+    offline = arguments.dry_run or os.environ.get("WANDB_MODE") in ("offline", "disabled")
+    why_not = "not pushed" if offline else obstacle()
+    if why_not is None:
+        push(project, arguments.entity)
+    else:
+        file = (arguments.run or Path()) / "dashboard.json"
+        file.write_text(f"{json.dumps(spec(project), indent=2)}\n")
+        print(f"{why_not}: the dashboard's {sum(len(each.panels) for each in SECTIONS)} panels are in {file}")

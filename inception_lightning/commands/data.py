@@ -1,63 +1,56 @@
 """``lightning data``: check, show and prepare images before days are spent on them."""
 
-import argparse
-import json
 import logging
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from inception_lightning import data
-from inception_lightning.commands.trust import limit_imports
+from inception_lightning.commands.command_line import CommandLine, as_flag
+from inception_lightning.commands.complaints import known_options, sentence
+from inception_lightning.commands.options import Options
 from inception_lightning.data import prepare, show
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.check import check
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.data.shards import write_shards
 from inception_lightning.errors import InputError
+from inception_lightning.trust import trusting
 
 SHORT_NAMES = data  # imported so that a class is found by its name alone
-PAGE = "a page, of which the data are taken; several are merged"
-FLAGS = "further options are those of the data, --data CIFAR10 or --data.image_size 299"
+FLAGS = "pages (--config) and further options are those of the data, --data CIFAR10 or --data.image_size 299"
 
 
-def main(argv: list[str]) -> int:
-    """Run ``lightning data``.
-
-    Args:
-        argv: What follows the word ``data``: ``check``, ``show``, ``prepare`` or ``shard``, and options.
-
-    Returns:
-        The exit code: 0, or 2 for bad images and wrong usage.
-    """
-    if not argv:
-        _parser().print_help()
+def main(words: Sequence[str]) -> int:
+    """Run ``lightning data check``, ``show``, ``prepare`` or ``shard``; 2 where an image is bad."""
+    if len(words) == 1:
+        _options().print_help()
         return 0
-    arguments, flags = _parser().parse_known_args(limit_imports(argv))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("inception_lightning").setLevel(logging.INFO)
-    try:
-        match arguments.command:
-            case "prepare":
-                _refuse(flags)
-                prepare.prepare(arguments.source, arguments.root, {} if arguments.unchecked else None)
-            case "shard":
-                _shard(read_data([], arguments.source, flags), arguments.out)
-            case "show":
-                show.save(read_data(arguments.config, arguments.root, flags), arguments.out)
-                print(f"see {arguments.out}")
-            case "check":
-                return _check(read_data(arguments.config, arguments.root, flags), arguments.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    line = CommandLine.read(words)
+    arguments, flags = _options().parse_known_args(line.flags)
+    if arguments.command == "prepare":
+        _refuse(flags)
+        prepare.prepare(arguments.source, arguments.root, {} if arguments.unchecked else None)
+        return 0
+    root = arguments.source if arguments.command == "shard" else arguments.root
+    with trusting(line.trusted):
+        described = read_data(line.pages, root, flags)
+    match arguments.command:
+        case "shard":
+            _shard(described, arguments.out)
+        case "show":
+            show.save(described, arguments.out)
+            print(f"see {arguments.out}")
+        case "check":
+            return _check(described, arguments.out)
     return 0
 
 
-def read_data(pages: list[Path], root: Path | None, flags: list[str]) -> ImageDataModule:
+def read_data(pages: Sequence[dict[str, Any]], root: Path | None, flags: Sequence[str]) -> ImageDataModule:
     """The data that pages, a folder and flags describe.
 
     Raises:
@@ -66,27 +59,21 @@ def read_data(pages: list[Path], root: Path | None, flags: list[str]) -> ImageDa
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config")
     parser.add_subclass_arguments(ImageDataModule, "data", required=True)
-    configs = [f"--config={json.dumps({'data': _data(page)})}" for page in pages]
+    if pages and not any("data" in page for page in pages):
+        raise InputError("the page says nothing about data")
+    known = [as_flag({"data": page["data"]}) for page in pages if "data" in page]
     named = any(flag.split("=")[0] in ("--data", "--data.class_path") for flag in flags)
     default = [] if named or pages else ["--data=ImageFolder" if root else "--data=Digits"]
     folder = [f"--data.root={root}"] if root else []
     try:
-        described = parser.instantiate(parser.parse_args([*configs, *default, *flags, *folder])).data
-    except (ArgumentError, TypeError) as error:
+        described = parser.instantiate(parser.parse_args([*known, *default, *flags, *folder])).data
+    except ArgumentError as error:
+        raise InputError(sentence(error, known_options(parser))) from None
+    except TypeError as error:
         raise InputError(" ".join(str(error).split())) from None
     assert isinstance(described, ImageDataModule)
     described.prepare_data()
     return described
-
-
-def _data(page: Path) -> Any:
-    try:
-        content = yaml.safe_load(page.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the page {page}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict) or "data" not in content:
-        raise InputError(f"{page} says nothing about data")
-    return content["data"]
 
 
 def _check(described: ImageDataModule, listed: Path | None) -> int:
@@ -109,22 +96,21 @@ def _refuse(flags: list[str]) -> None:
         raise InputError(f"there is no option {flags[0].lstrip('-')}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("lightning data", description=__doc__, allow_abbrev=False)
+def _options() -> Options:
+    parser = Options("lightning data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, about, out in (
         ("check", "read every image once; exit code 2 if any is bad", None),
         ("show", "draw training and evaluation views", Path("data.png")),
     ):
-        command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}", allow_abbrev=False)
-        command.add_argument("-c", "--config", type=Path, action="append", default=[], help=PAGE)
+        command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}")
         command.add_argument("--root", type=Path, help="a folder of images instead of a page")
         command.add_argument("--out", type=Path, default=out, help="the picture, or the list of bad images as a CSV")
-    make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones", allow_abbrev=False)
+    make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones")
     make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")
     make.add_argument("--root", type=Path, required=True, help="where the class folders go")
     make.add_argument("--unchecked", action="store_true", help="do not compare ImageNet's checksums")
-    shard = commands.add_parser("shard", help="write a folder as shards for --data Shards", allow_abbrev=False)
+    shard = commands.add_parser("shard", help="write a folder as shards for --data Shards")
     shard.add_argument("source", type=Path, help="the folder, as for --data ImageFolder, whose options may follow")
     shard.add_argument("out", type=Path, help="a new folder, to be used where it is or copied to a cloud")
     return parser

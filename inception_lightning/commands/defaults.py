@@ -1,83 +1,93 @@
-"""What goes before the words of a command: the default data, and what checkpoints and weights say of themselves."""
+"""What a command starts from before anything is said: the default data, a checkpoint, a run, public weights."""
 
-import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import lightning.pytorch as pl
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
-from inception_lightning.configurable import KEY, class_path
+from inception_lightning.commands.command_line import CommandLine, as_flag, in_page
+from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import local, newest, read_checkpoint
-from inception_lightning.runs.resuming import last_of, run_of, run_to_continue
+from inception_lightning.runs.checkpoints import Checkpoint, local, read_checkpoint
+from inception_lightning.runs.folder import newest, run_of, run_to_continue
+from inception_lightning.runs.resuming import Continued
+from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.trust import locate
 from inception_lightning.weights.load import describe
+
+RUNS = "runs"
+"""Where the folders of runs are by default."""
 
 SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
 
 
-def with_defaults(args: list[str], default_place: str) -> list[str]:
-    """``args`` with the configuration of the checkpoint that they name as their first ``--config``.
+@dataclass(frozen=True)
+class Start:
+    """What a command starts from.
 
-    Later configurations and flags win, so the command line beats the checkpoint. ``last`` and
-    ``best`` become the path of the newest run's checkpoint. Without a checkpoint, the weights that
-    they name choose the network and how it is shown images, and the default data are `Digits`.
+    Attributes:
+        model_class: The LightningModule that is trained or evaluated.
+        pages: What is known before the command line's own pages.
+        checkpoint: The checkpoint that it goes on from or evaluates.
+        continued: The run that it goes on with.
+    """
+
+    model_class: type[pl.LightningModule]
+    pages: tuple[dict[str, Any], ...] = ()
+    checkpoint: Checkpoint | None = None
+    continued: Continued | None = None
+
+    def arguments(self, line: CommandLine) -> list[str]:
+        """The parser's arguments: pages in their order, flags after them, what a checkpoint settles last."""
+        pages = [as_flag(_without_class(page)) for page in (*self.pages, *line.pages)]
+        flags = line.without("model", "model.class_path")
+        if self.checkpoint is None:
+            return [*pages, *flags]
+        # a page's weights are where training once started: the checkpoint's take their place
+        settled = {"ckpt_path": str(self.checkpoint.path)}
+        if issubclass(self.model_class, InceptionClassifier):
+            settled |= {"model": {"weights": None}}  # type: ignore[dict-item]  # a page of any shape
+        return [*pages, *line.without("ckpt_path", "model", "model.class_path", "model.weights"), as_flag(settled)]
+
+
+def start_of(line: CommandLine) -> Start:
+    """What ``line`` starts from.
+
+    ``--ckpt_path last`` and a run's own ``last.ckpt`` name a run that ``fit`` goes on with; ``--resume auto``
+    takes the newest, or none. ``last`` and ``best`` of the newest run can be evaluated. Without a checkpoint,
+    ``model.weights`` choose the network and how it is shown images, and the default data are `Digits`.
 
     Raises:
-        InputError: There is no such checkpoint, or prediction names none.
+        InputError: There is no such checkpoint or class, or prediction names none.
     """
-    if not args or args[0] not in ("fit", "validate", "test", "predict") or {"-h", "--help"} & set(args):
-        return args
-    subcommand, *rest = args
-    named_data = [name for key in ("data", "data.class_path") for name in _values(rest, key) if isinstance(name, str)]
-    data = named_data[0] if named_data else None
-    named, weights = said(rest, "ckpt_path"), said(rest, "model.weights")
-    if named is None:
-        if subcommand == "predict":
-            raise InputError("predict needs the checkpoint of a trained network: say --ckpt_path FILE")
-        known = weights_configuration(weights, data or "Digits") if weights else {"data": data or "Digits"}
-        return [subcommand, f"--config={json.dumps(known)}", *rest]
-    place = Path(said(rest, "trainer.default_root_dir") or default_place)
-    path = newest(place, named) if named in ("last", "best") else local(named)
-    known = checkpoint_configuration(read_checkpoint(path)[KEY], subcommand, data)
-    # a page's weights are where training once started: the checkpoint's take their place
-    return [subcommand, f"--config={json.dumps(known)}", *rest, f"--ckpt_path={path}", "--model.weights=null"]
+    if line.asks_for_help:
+        return Start(_model_class(line, ()))
+    run = _run(line)
+    if run is not None:
+        held = Continued.read(run)
+        page = {key: value for key, value in held.page.items() if key != "allow_changes"}  # it is said each time
+        return Start(_model_class(line, (page,)), (page,), held.checkpoint, held)
+    named = line.said("ckpt_path")
+    if named is not None:
+        return _from_checkpoint(line, str(named))
+    if line.command == "predict":
+        raise InputError("predict needs the checkpoint of a trained network: say --ckpt_path FILE")
+    model_class = _model_class(line, ())
+    data, weights = line.named("data"), line.said("model.weights")
+    if weights:
+        return Start(model_class, (weights_page(str(weights), data or "Digits"),))
+    has_own_data = not issubclass(model_class, InceptionClassifier) and is_overridden(
+        "train_dataloader", model_class, pl.LightningModule
+    )
+    return Start(model_class, () if has_own_data and data is None else ({"data": data or "Digits"},))
 
 
-def with_run_to_continue(args: list[str], default_place: str) -> tuple[Path | None, list[str]]:
-    """The run that ``fit`` goes on with, if any, and ``args`` with its configuration and newest good checkpoint.
-
-    ``--ckpt_path last`` and a run's own ``last.ckpt`` name one; ``--resume auto`` takes the newest, or none.
-
-    Raises:
-        InputError: There is none where one is named, or its checkpoints are damaged.
-    """
-    if not args or args[0] != "fit" or {"-h", "--help"} & set(args):
-        return None, args
-    _, *rest = args
-    named, resume = said(rest, "ckpt_path"), said(rest, "resume")
-    place = Path(said(rest, "trainer.default_root_dir") or default_place)
-    if named == "last":
-        run = run_to_continue(place)
-        if run is None:
-            raise InputError(f"no run in {place} has a checkpoint 'last': give the path of a checkpoint file")
-    else:
-        run = run_of(Path(named)) if named else run_to_continue(place) if resume == "auto" else None
-    if run is None:
-        return None, args
-    page = f"--config={run / 'config.yaml'}"
-    return run, ["fit", page, *rest, f"--ckpt_path={last_of(run)}", "--model.weights=null"]
-
-
-def said(args: list[str], key: str) -> Any:
-    """What the flags, or else the last configuration file that has it, give to a dotted ``key``; or None."""
-    return next(_values(args, key), None)
-
-
-def weights_configuration(source: str, data: str) -> dict[str, Any]:
-    """The part of a configuration that public weights or a file of weights fill: the network, and how it sees ``data``.
+def weights_page(source: str, data: str) -> dict[str, Any]:
+    """The page that public weights or a file of weights fill: the network, and how it sees ``data``.
 
     Raises:
         InputError: There are no such weights.
@@ -89,41 +99,77 @@ def weights_configuration(source: str, data: str) -> dict[str, Any]:
     return {"model": {"net": net}, "data": {"class_path": data, "init_args": shown}}
 
 
-def checkpoint_configuration(held: dict[str, Any], subcommand: str, data: str | None) -> dict[str, Any]:
-    """The part of a configuration that a checkpoint's plain data fill: ``model``, and ``data`` or its own data."""
+def checkpoint_page(held: dict[str, Any], command: str, data: str | None) -> dict[str, Any]:
+    """The page that a checkpoint's plain data fill: ``model``, and ``data`` or its own data."""
     model = held["model"]["init_args"]
-    model["net"]["init_args"].pop("num_classes")  # it comes from the data
+    net = model.get("net")
+    if isinstance(net, dict):
+        for kind in ("init_args", "dict_kwargs"):
+            net.get(kind, {}).pop("num_classes", None)  # it comes from the data
     arguments = held["data"]["init_args"] if held["data"] else {}
-    arguments.pop("seed", None)  # it comes from seed_everything
+    for name in ("seed", "allow_changes"):  # they come from the command line
+        arguments.pop(name, None)
     shown = {name: arguments[name] for name in SHOWN if name in arguments}
     if data is not None:
         known = {"class_path": data, "init_args": shown}
-    elif subcommand == "predict":
+    elif command == "predict" and held["class_names"]:
         known = {"class_path": class_path(Photos), "init_args": {"class_names": held["class_names"], **shown}}
     else:
         known = held["data"] or {"class_path": "Digits"}
-    return {"model": model, "data": known}
+    return {"model": {"class_path": held["model"]["class_path"], "init_args": model}, "data": known}
 
 
-def _values(args: list[str], key: str) -> Iterator[Any]:
-    """All that is said about ``key``, what wins first."""
-    flags = list(zip(args, [*args[1:], ""], strict=False))
-    parsed = [(*flag.partition("="), following) for flag, following in reversed(flags)]
-    for name, equals, value, following in parsed:
-        if name == f"--{key}":
-            yield value if equals else following
-    for name, equals, value, following in parsed:
-        if name in ("-c", "--config"):
-            found = _in_file(Path(value if equals else following), key)
-            if found is not None:
-                yield found
+def _run(line: CommandLine) -> Path | None:
+    """The run that ``fit`` goes on with."""
+    if line.command != "fit":
+        return None
+    named, place = line.said("ckpt_path"), _place(line)
+    if named == "last":
+        run = run_to_continue(place)
+        if run is None:
+            raise InputError(f"no run in {place} has a checkpoint 'last': give the path of a checkpoint file")
+        return run
+    if named:
+        return run_of(Path(named))
+    return run_to_continue(place) if line.said("resume") == "auto" else None
 
 
-def _in_file(file: Path, key: str) -> Any:
-    try:
-        value = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError):
-        return None  # the parser will say what is wrong with it
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+def _from_checkpoint(line: CommandLine, named: str) -> Start:
+    path = newest(_place(line), named) if named in ("last", "best") else local(named)
+    checkpoint = Checkpoint(path, read_checkpoint(path))
+    page = checkpoint_page(checkpoint.content[KEY], line.command, line.named("data"))
+    return Start(_model_class(line, (page,)), (page,), checkpoint)
+
+
+def _place(line: CommandLine) -> Path:
+    return Path(line.said("trainer.default_root_dir") or RUNS)
+
+
+def _model_class(line: CommandLine, known: tuple[dict[str, Any], ...]) -> type[pl.LightningModule]:
+    """The class that the command line names, or else what is known; `InceptionClassifier` where nobody names one.
+
+    Raises:
+        InputError: It is no LightningModule, or cannot be had.
+    """
+    named = [line.named("model"), *(in_page(page, "model.class_path") for page in known)]
+    name = next((one for one in named if isinstance(one, str)), None)
+    if name is None:
+        return InceptionClassifier
+    ours = {cls.__name__: cls for cls in (InceptionClassifier, *subclasses(InceptionClassifier))}
+    if name not in ours and "." not in name:
+        raise InputError(f"model: there is no class {name}: give its import path, such as my_project.{name}")
+    found = ours.get(name) or locate(name)
+    if not (isinstance(found, type) and issubclass(found, pl.LightningModule)):
+        raise InputError(f"model: {name} is no LightningModule, so it cannot be trained")
+    return found
+
+
+def _without_class(page: dict[str, Any]) -> dict[str, Any]:
+    """A page whose model is the arguments of its class, which is known by now."""
+    model = page.get("model")
+    if isinstance(model, str):
+        return {key: value for key, value in page.items() if key != "model"}
+    if not isinstance(model, dict) or not {"class_path", "init_args"} & model.keys():
+        return page
+    inner = {key: value for key, value in model.items() if key not in ("class_path", "init_args", "dict_kwargs")}
+    return page | {"model": inner | model.get("init_args", {}) | model.get("dict_kwargs", {})}

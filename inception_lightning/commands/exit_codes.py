@@ -1,21 +1,24 @@
-"""How a command ends: one sentence for people, one exit code for schedulers."""
+"""How a command ends: one sentence for people, one exit code for schedulers.
+
+It imports neither torch nor Lightning: some commands, and most mistakes, need neither.
+"""
 
 import logging
 import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 
-import wandb
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from inception_lightning.errors import InputError, Stop, peer_died, visible
 
-from inception_lightning.callbacks.run_folder import discard_if_empty
-from inception_lightning.errors import InputError, Stop, peer_died
-from inception_lightning.loading.loaders import worker_died
+SIGNALLED = (129, 130, 143)
+"""The exit codes of a program that a signal has ended, which is no error."""
+
+TRACEBACK = "INCEPTION_LIGHTNING_TRACEBACK"
+"""The variable of the environment that asks for tracebacks where a library refuses a setting."""
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -36,34 +39,79 @@ HARMLESS_WARNINGS = (
 )
 
 
-def exit_code(command: Callable[[], object]) -> int:
+def exit_code(command: Callable[[], int | None]) -> int:
     """Run ``command`` and turn what it raises into a sentence and an exit code.
 
     Returns:
-        0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage, 130 Ctrl-C, 143 SIGTERM.
+        What the command gives, or 0 done, 2 wrong usage, configuration or data, 65 loss not finite, 74 storage,
+        129 closed terminal, 130 Ctrl-C, 143 SIGTERM.
     """
     try:
-        command()
+        return command() or 0
     except Stop as stop:
         return _stopped(stop)
-    except RuntimeError as error:
-        # torch's signal handler raises the first wherever the program is
-        stop_of = worker_died(error) or peer_died(error)
-        if stop_of is None:
-            raise
-        return _stopped(stop_of)
-    except (InputError, MisconfigurationException) as error:
-        if _rank() == 0:
-            discard_if_empty()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except SIGTERMException:
-        return 143
+    except InputError as error:
+        return _refused(error)
+    except KeyboardInterrupt:  # before anything has begun
+        return 130
     except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
-            return 130
-        raise
-    return 0
+        return _exited(stop)
+    except RuntimeError as error:  # torch's signal handler raises some wherever the program is
+        stop_of = _worker_died(error) or peer_died(error)
+        if stop_of is not None:
+            return _stopped(stop_of)
+        if not _is_refusal(error):
+            raise
+        return _refused(error)
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+        return _refused(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether Lightning or jsonargparse, rather than ours, refuses a setting; with `TRACEBACK` nothing is."""
+    if TRACEBACK in os.environ or isinstance(error, AssertionError):
+        return False
+    raised_in = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        raised_in = frame.f_globals.get("__name__", "")
+    return _is(error, "MisconfigurationException") or raised_in.partition(".")[0] in ("lightning", "jsonargparse")
+
+
+def _exited(stop: SystemExit) -> int:
+    if _is(stop, "SIGTERMException"):
+        return 143
+    if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+        return 130
+    if stop.code in SIGNALLED:
+        return _stopped(Stop("stopped before training began", int(stop.code or 0)))
+    raise stop
+
+
+def _is(error: BaseException, name: str) -> bool:
+    """Whether ``error`` is Lightning's exception of that name."""
+    return any(cls.__name__ == name and cls.__module__.startswith("lightning.") for cls in type(error).__mro__)
+
+
+def _worker_died(error: Exception) -> Stop | None:
+    from inception_lightning.loading.loaders import worker_died  # imports torch, which has raised the error
+
+    return worker_died(error)
+
+
+def _refused(error: BaseException) -> int:
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ModuleNotFoundError):  # the reason, under a library's explanations
+            error = inner
+        inner = inner.__cause__ or inner.__context__
+    if _rank() == 0 and "torch" in sys.modules:
+        from inception_lightning.runs.folder import discard_if_empty
+
+        discard_if_empty()
+    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+    return 2
 
 
 def say_what_matters() -> None:
@@ -72,14 +120,15 @@ def say_what_matters() -> None:
     logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)  # who died
+    for name in ("fabric.strategies.launchers.subprocess_script", "pytorch.profilers", "pytorch.callbacks.timer"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.INFO)  # who died, and what was asked for
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
 
 def _stopped(stop: Stop) -> int:
     if _rank() == 0:
-        print(f"{'error: ' if stop.code not in (130, 143) else ''}{stop}", file=sys.stderr, flush=True)
+        print(f"{'error: ' if stop.code not in SIGNALLED else ''}{visible(str(stop))}", file=sys.stderr, flush=True)
         _close_wandb(stop.code)
     elif "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
         patience = time.monotonic() + PATIENCE
@@ -89,6 +138,9 @@ def _stopped(stop: Stop) -> int:
 
 
 def _close_wandb(code: int) -> None:
+    wandb = sys.modules.get("wandb")
+    if wandb is None:
+        return
     closing = threading.Thread(target=wandb.finish, kwargs={"exit_code": code}, daemon=True)
     closing.start()
     closing.join(CLOSING)
@@ -98,4 +150,6 @@ def _close_wandb(code: int) -> None:
 
 
 def _rank() -> int:
-    return rank_zero_only.rank  # type: ignore[attr-defined]  # an attribute of a function
+    """The rank that Lightning has found out; 0 where it has not been asked."""
+    utilities = sys.modules.get("lightning.pytorch.utilities")
+    return utilities.rank_zero_only.rank if utilities is not None else 0

@@ -1,23 +1,27 @@
-"""The command line: argv and YAML end here. The only file that knows LightningCLI."""
+"""``lightning fit``, ``validate``, ``test`` and ``predict``. The only file that knows LightningCLI."""
 
+import contextlib
+import io
 import os
 import shlex
 import sys
-from functools import cached_property
+from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import wandb
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from inception_lightning import data, models
 from inception_lightning.callbacks import (
+    BestCheckpoint,
     CheckpointArtifact,
     Confusion,
     Continuation,
@@ -25,30 +29,39 @@ from inception_lightning.callbacks import (
     FiniteGuard,
     LineProgress,
     NetSummary,
+    NewRates,
     Pictures,
     PredictionWriter,
+    Recipe,
     RunFolder,
     RunSummary,
     Speed,
     TerminalProgress,
     WeightAverage,
 )
+from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
-from inception_lightning.callbacks.run_folder import new_run_folder
-from inception_lightning.commands.complaints import sentence
-from inception_lightning.commands.defaults import said, with_defaults, with_run_to_continue
-from inception_lightning.commands.exit_codes import exit_code, say_what_matters
-from inception_lightning.commands.trust import limit_imports
-from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, read_checkpoint
+from inception_lightning.commands.command_line import CommandLine, in_page
+from inception_lightning.commands.complaints import known_options, sentence
+from inception_lightning.commands.defaults import RUNS, Start, start_of
+from inception_lightning.commands.exit_codes import say_what_matters
+from inception_lightning.configurable import class_path
+from inception_lightning.data import ImageDataModule
+from inception_lightning.errors import InputError, Stop
+from inception_lightning.models import Inception
+from inception_lightning.pages import parse_page
+from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
+from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
-from inception_lightning.runs.resuming import checkpoints_of, refuse_changes, refuse_other_processes
+from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
+from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.trust import refuse_reach, trusting
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
-TRAINER_DEFAULTS: dict[str, Any] = {"default_root_dir": "runs", "log_every_n_steps": 10}
+TRAINER_DEFAULTS: dict[str, Any] = {"default_root_dir": RUNS, "log_every_n_steps": 10}
 CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": "val/top1",
     "checkpoint.mode": "max",
@@ -57,37 +70,90 @@ CHECKPOINT_DEFAULTS = {
     "checkpoint.enable_version_counter": False,  # a better best.ckpt replaces the one before
 }
 
+SEVERAL = "epoch={epoch}-step={step}"
+"""What checkpoints are called of which several are kept."""
+
+ONE_VALUE = "Expected more than 1 value per channel"
+"""What batch norm says of a batch that it has nothing to normalise in."""
+
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
+
+
+INSTEAD = {
+    "LearningRateFinder": "sets an attribute that no rate here is read from: lightning sweep over model.optimizer.lr",
+    "BatchSizeFinder": "sets an attribute of loaders that exist already: try --data.batch_size with max_steps 3",
+    "StochasticWeightAveraging": "keeps averages in no file: say --ema_decay 0.999",
+}
+"""Callbacks of Lightning that would seem to work, and what works."""
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command ``words[0]``."""
+    say_what_matters()
+    line = CommandLine.read(words)
+    with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
+        if line.trusted is not None:
+            for page in line.pages:
+                refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
+        try:
+            InceptionCLI(line, start_of(line), until_the_end).run()
+        except Stop:
+            raise
+        except Exception as error:
+            if SIGNALS.code:  # it came first, whatever it broke
+                raise SIGNALS.stop() from None
+            if ONE_VALUE in str(error):
+                raise InputError(
+                    "a batch of one image leaves batch norm a single value of each channel: say --data.batch_size 2 "
+                    "or more, or leave out the auxiliary head (--model.net.aux false)"
+                ) from None
+            raise
+    if line.command == "fit" and SIGNALS.code:  # while the pictures were drawn
+        raise SIGNALS.stop()
 
 
 class InceptionCLI(LightningCLI):
     """LightningCLI with a folder per run, and with the last word for what the command line says."""
 
-    def __init__(self, args: list[str]) -> None:
-        """Parse, build and run ``args``."""
-        self.said = args
+    def __init__(self, line: CommandLine, start: Start, until_the_end: contextlib.ExitStack) -> None:
+        """Parse and build.
+
+        Args:
+            line: What was said.
+            start: What it starts from.
+            until_the_end: Lets go of what the run holds.
+        """
+        self.line = line
+        self.start = start
+        self.until_the_end = until_the_end
         super().__init__(
-            InceptionClassifier,
-            data.ImageDataModule,
+            start.model_class,
             subclass_mode_data=True,
             save_config_callback=None,  # RunFolder does it: Lightning's aborts the second run in a folder
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
             auto_configure_optimizers=False,  # they belong to the model
             load_from_checkpoint_support=False,  # the checkpoint describes itself
-            args=args,
+            run=False,  # one command needs one parser; Lightning would build four
+            args=start.arguments(line),
         )
+
+    def run(self) -> None:
+        """Do what the command says."""
+        method = getattr(self.trainer, self.line.command)
+        method(self.model, datamodule=self.datamodule, **{name: self.config[name] for name in self.of_method})
+        wandb.finish()  # so that the next run of this process is a new one
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
-        usage = "lightning COMMAND [options]"
+        usage = f"lightning {self.line.command} [options]"
         return super().init_parser(**kwargs, usage=usage, exit_on_error=False, allow_abbrev=False)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what every run has."""
-        parser.add_class_arguments(ModelCheckpoint, "checkpoint", skip=LEFT_TO_CONTINUATION)
-        parser.add_class_arguments(Continuation, "last")
+        parser.add_class_arguments(ModelCheckpoint, "checkpoint", skip=LEFT_TO_CONTINUATION, instantiate=False)
+        parser.add_class_arguments(Continuation, "last", skip={"folder", "signals"}, instantiate=False)
         parser.add_class_arguments(DeadNetwork, "dead_network")
         parser.add_argument("--resume", type=Literal["auto"] | None, help="auto: go on with the newest run, or start")
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
@@ -96,147 +162,234 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
         parser.set_defaults(CHECKPOINT_DEFAULTS)
-        parser.link_arguments("seed_everything", "data.init_args.seed")
-        parser.link_arguments("data.num_classes", "model.net.init_args.num_classes", apply_on="instantiate")
+        loaders = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule"}
+        self.of_method = parser.add_method_arguments(pl.Trainer, self.line.command, skip=loaders)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, with what the checkpoint knows before everything that was said."""
-        assert isinstance(args, list)
-        self.continued, args = with_run_to_continue(args, TRAINER_DEFAULTS["default_root_dir"])
+        """Parse, with what is known before everything that was said."""
+        printed = io.StringIO()
         try:
-            self.config = parser.parse_args(with_defaults(args, TRAINER_DEFAULTS["default_root_dir"]))
+            with contextlib.redirect_stdout(printed):
+                self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
         except ArgumentError as error:
-            parsers = self._subcommand_parsers.values()
-            options = [action.dest for subparser in parsers for action in subparser._actions]
-            raise InputError(sentence(str(error), options)) from None
-        if self.continued is not None and not self.config["fit"]["allow_changes"]:
-            before = (self.continued / "config.yaml").read_text()
-            refuse_changes(yaml.safe_load(before), yaml.safe_load(self._page("fit")))
+            raise InputError(sentence(error, known_options(parser))) from None
+        finally:  # help, or the page that --print_config asks for
+            text = printed.getvalue()
+            print(text if self.line.asks_for_help else self._printable(text), end="")
 
-    def _parse_ckpt_path(self) -> None:
-        # Lightning 2.6.6 would let the checkpoint's hyper-parameters beat the flags (#21455)
-        pass
+    def before_instantiate_classes(self) -> None:
+        """Give the data what holds for the whole run."""
+        arguments = (self.config.data or Namespace()).get("init_args", {})
+        if "seed" in arguments and not isinstance(self.config.seed_everything, bool | None):
+            arguments["seed"] = self.config.seed_everything
+        if "allow_changes" in arguments:
+            arguments["allow_changes"] = self.config.allow_changes
+
+    def instantiate_classes(self) -> None:
+        """Make the data, then the model for as many classes as they have, then the Trainer."""
+        self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
+        self._fill_in_classes()
+        if self.start.continued is not None and not self.config.allow_changes:
+            refuse_changes(self.start.continued.page, parse_page(self.page(), "this run"))
+        rest = self.config.clone()
+        rest.data = None
+        self.config_init = self.parser.instantiate(rest)
+        self.model = self.config_init.model
+        self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
-        self._check_num_classes()
-        self.model.check_data(self.datamodule)
-        self.datamodule.allow_changes = self._get(self.config_init, "allow_changes")
+        if isinstance(self.model, InceptionClassifier) and isinstance(self.datamodule, ImageDataModule):
+            self.model.check_data(self.datamodule)
         self._prepare_network()
-        plugins = _as_list(self._get(self.config_init, "trainer")["plugins"])
-        plugins += [CheckpointFiles(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])]
-        options = self._for_run() | {"plugins": plugins} | kwargs
+        wanted = vars(self.config_init.trainer)
+        plugins = [*_as_list(wanted["plugins"]), CheckpointFiles(self.start.checkpoint)]
+        if SLURMEnvironment.detect():
+            plugins.append(SLURMEnvironment(auto_requeue=False))
+        options = wanted | self._for_run(wanted) | {"plugins": plugins} | kwargs
         try:
-            trainer = super().instantiate_trainer(**options)
+            trainer = pl.Trainer(**options)
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
-        if trainer.strategy.root_device.type == "cpu" and self._get(self.config_init, "trainer")["sync_batchnorm"]:
+        if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
             raise InputError(
                 f"torchrun started {os.environ['WORLD_SIZE']} processes that would each train alone: "
                 "say --trainer.devices with the processes per machine, and --trainer.strategy ddp"
             )
-        self._check_continued(trainer)
+        if self.start.continued is not None and not self.config.allow_changes:
+            refuse_other_processes(len(self._held["processes"]), trainer.world_size)
         return trainer
 
-    def after_fit(self) -> None:
-        """Close the W&B run, so that the next one in this process is a new one."""
-        wandb.finish()
+    def page(self) -> str:
+        """Every setting, as a page that repeats the run."""
+        return self._with_class(self.parser.dump(self.config, skip_unset=False))
 
-    @cached_property
+    def _printable(self, page: str) -> str:
+        """A page that was printed before anything was built: the number of classes is still to come from the data."""
+        if not page.strip():
+            return page
+        content = yaml.safe_load(page)
+        net = in_page(content, "model.net.init_args")
+        if isinstance(net, dict):
+            net.pop("num_classes", None)
+        return self._with_class(yaml.safe_dump(content, sort_keys=False))
+
+    def _with_class(self, page: str) -> str:
+        """A page, which names the model's class where it is not the usual one."""
+        if self.start.model_class is InceptionClassifier:
+            return page
+        content = yaml.safe_load(page)
+        content["model"] = {"class_path": class_path(self.start.model_class), "init_args": content.get("model") or {}}
+        return yaml.safe_dump(content, sort_keys=False)
+
+    @property
     def _held(self) -> dict[str, Any]:
         """What the run to go on with says of itself."""
-        held: dict[str, Any] = read_checkpoint(self._get(self.config_init, "ckpt_path"))[CONTINUATION]
+        assert self.start.checkpoint is not None
+        held: dict[str, Any] = self.start.checkpoint.content[CONTINUATION]
         return held
 
-    def _check_continued(self, trainer: pl.Trainer) -> None:
-        if self.continued is not None and not self._get(self.config_init, "allow_changes"):
-            refuse_other_processes(len(self._held["processes"]), trainer.world_size)
-
-    def _check_num_classes(self) -> None:
-        # the link from the data would replace it silently
+    def _fill_in_classes(self) -> None:
+        """Give the network as many classes as the data have, where it takes a number of classes."""
+        net, classes = self.config.model.get("net"), getattr(self.datamodule, "num_classes", None)
+        if not isinstance(net, Namespace) or classes is None:
+            return
         for key in ("model.net.init_args.num_classes", "model.net.num_classes"):
-            wanted = said(self.said, key)
-            if wanted is not None and str(wanted) != str(self.datamodule.num_classes):
+            wanted = self.line.said(key)
+            if wanted is not None and str(wanted) != str(classes):
                 raise InputError(
-                    f"{key} is {wanted}, and {type(self.datamodule).__name__} has {self.datamodule.num_classes} "
+                    f"{key} is {wanted}, and {type(self.datamodule).__name__} has {classes} "
                     "classes: leave it out, it is taken from the data"
                 )
+        if "num_classes" in net.get("init_args", {}):
+            net.init_args.num_classes = classes
+        elif net.class_path == "timm.create_model":  # hands it on by **kwargs
+            net.dict_kwargs = net.get("dict_kwargs", {}) | {"num_classes": classes}
 
     def _prepare_network(self) -> None:
-        compiled, recomputed = self._get(self.config_init, "compile"), self._get(self.config_init, "recompute")
+        compiled, recomputed = self.config.compile, self.config.recompute
         if compiled and recomputed:
             raise InputError("recompute and compile exclude each other: torch cannot compile stages computed twice")
-        self.model.net.recompute(recomputed)
+        net = getattr(self.model, "net", None)
+        if isinstance(net, Inception):
+            net.recompute(recomputed)
+        elif recomputed:
+            raise InputError(f"recompute names stages of an Inception network, and this is {type(net).__name__}")
         if compiled:
             self.model.compile()
 
-    def _for_run(self) -> dict[str, Any]:
-        wanted = self._get(self.config_init, "trainer")
+    def _refuse_what_ours_does_otherwise(self, wanted: dict[str, Any], callbacks: Sequence[Callback]) -> None:
+        """Name what to use here instead of what Lightning's own would do to loaders, rates or averages.
+
+        Raises:
+            InputError: It was asked for.
+        """
+        if wanted["overfit_batches"]:
+            raise InputError(
+                "overfit_batches would take the loaders apart: say --trainer.limit_train_batches N and "
+                "--data.augmentation.area [1,1], which train on few batches too"
+            )
+        for callback in callbacks:
+            for kind, instead in INSTEAD.items():
+                if any(cls.__name__ == kind for cls in type(callback).__mro__):
+                    raise InputError(f"{kind} {instead}")
+
+    def _for_run(self, wanted: dict[str, Any]) -> dict[str, Any]:
         terminal = sys.stdout.isatty()
-        summarise = terminal and wanted["enable_model_summary"] is not False
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
-        decay = self._get(self.config_init, "ema_decay")
-        if decay is not None and str(wanted["strategy"]).startswith(("fsdp", "deepspeed", "model_parallel")):
-            raise InputError("ema_decay averages whole weights, which no process has with this strategy: leave one out")
-        if decay is not None and self.subcommand == "fit":
-            callbacks.insert(0, WeightAverage(decay))
-        if wanted["enable_progress_bar"] is not False:
+        fits = self.line.command == "fit"
+        self._refuse_what_ours_does_otherwise(wanted, callbacks)
+        if fits and self.config.ema_decay is not None:
+            callbacks.insert(0, self._average(wanted))
+        if wanted["enable_progress_bar"] is not False and not _has(callbacks, ProgressBar):
             callbacks.append(TerminalProgress() if terminal else LineProgress())
-        if summarise:
+        summarise = terminal and wanted["enable_model_summary"] is not False
+        if summarise and isinstance(self.model, InceptionClassifier) and not _has(callbacks, ModelSummary):
             callbacks.append(NetSummary())
-        if self.subcommand not in ("fit", "predict") or wanted["fast_dev_run"]:
+        summarise = summarise or _has(callbacks, ModelSummary)
+        if fits:
+            self._checkpoint(None)  # a run of one batch finds its mistakes too
+        if self.line.command in ("validate", "test") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
-        kind = "predict-" if self.subcommand == "predict" else ""
-        folder = self.continued or new_run_folder(Path(wanted["default_root_dir"]), kind)
-        if self.subcommand == "predict":
-            return {"callbacks": [*callbacks, PredictionWriter(folder)], "logger": False}
+        place = Path(wanted["default_root_dir"])
+        if not fits:
+            return {"callbacks": [*callbacks, PredictionWriter(new_run_folder(place, "predict-"))], "logger": False}
+        folder = self.start.continued.run if self.start.continued else new_run_folder(place, "")
+        self.until_the_end.enter_context(held(folder))
         return {
             "callbacks": [*callbacks, *self._callbacks(folder)],
             "logger": self._loggers(folder, wanted["logger"]),
             "enable_model_summary": summarise,
         }
 
+    def _average(self, wanted: dict[str, Any]) -> WeightAverage:
+        if str(wanted["strategy"]).startswith(("fsdp", "deepspeed", "model_parallel")):
+            raise InputError("ema_decay averages whole weights, which no process has with this strategy: leave one out")
+        return WeightAverage(self.config.ema_decay)
+
     def _callbacks(self, folder: Path) -> list[Callback]:
-        checkpoint, continuation = self._get(self.config_init, "checkpoint"), self._get(self.config_init, "last")
-        checkpoint.dirpath = str(checkpoints_of(folder, checkpoint.dirpath))
-        continuation.folder = Path(checkpoint.dirpath)
-        best = Path(checkpoint.dirpath) / f"{checkpoint.filename}.ckpt"
-        artifact = CheckpointArtifact(best, Path(checkpoint.dirpath) / LAST)
+        place = checkpoints_of(folder, self.config.checkpoint.dirpath)
+        checkpoint = self._checkpoint(place)
+        best = place / BEST
+        page = self.page()
+        content = parse_page(page, "this run")
+        before = self.start.continued.page if self.start.continued else content
         speed = Speed(folder)
         return [
-            RunFolder(folder, self._page("fit"), shlex.join(["lightning", *self.said])),
+            RunFolder(folder, page, shlex.join(["lightning", *self.line.words])),
+            self._recipe(content),
+            *([NewRates()] if rates_change(before, content) else []),
             FiniteGuard(),
-            self._get(self.config_init, "dead_network"),
-            continuation,
+            self.config_init.dead_network,
+            Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             checkpoint,
             Pictures(folder),
             Confusion(folder),
-            *([artifact] if self._get(self.config_init, "wandb").log_model else []),
-            RunSummary(folder, best, speed),
+            *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
+            RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
-    def _page(self, subcommand: str) -> str:
-        return self._parser(subcommand).dump(self.config[subcommand], skip_unset=False)
+    def _checkpoint(self, place: Path | None) -> BestCheckpoint:
+        said = vars(self.config_init.checkpoint)
+        several = said["save_top_k"] not in (0, 1)
+        name = (
+            SEVERAL if several and said["filename"] == CHECKPOINT_DEFAULTS["checkpoint.filename"] else said["filename"]
+        )
+        return BestCheckpoint(**said | {"dirpath": place, "filename": name})
+
+    def _recipe(self, page: dict[str, Any]) -> Recipe:
+        described = page["model"]
+        if self.start.model_class is InceptionClassifier:
+            described = {"class_path": class_path(InceptionClassifier), "init_args": described}
+        return Recipe(described, page["data"])
 
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
-        before = self._held["wandb"] if self.continued else None
-        weights_and_biases = wandb_logger(folder, self._get(self.config_init, "wandb"), before)
+        before = self._held["wandb"] if self.start.continued else None
+        weights_and_biases = wandb_logger(folder, self.config_init.wandb, before)
         others = [weights_and_biases] if weights_and_biases else []
         return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
-
-
-def run(args: list[str]) -> int:
-    """Run a command; the exit code."""
-    say_what_matters()
-    return exit_code(lambda: InceptionCLI(limit_imports(args)))
 
 
 def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
+    return any(isinstance(callback, kind) for callback in callbacks)
+
+
+def _plain(config: Any) -> Any:
+    """A configuration in which the members of an enum, which no page can hold, are their values."""
+    if isinstance(config, Namespace):
+        for key, value in vars(config).items():
+            setattr(config, key, _plain(value))
+    elif isinstance(config, list):
+        return [_plain(item) for item in config]
+    return config.value if isinstance(config, Enum) else config

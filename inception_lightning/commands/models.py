@@ -3,7 +3,6 @@
 All numbers but a paper's year and accuracy are counted in the networks themselves.
 """
 
-import argparse
 import difflib
 import json
 import re
@@ -17,6 +16,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from torch import nn
 
+from inception_lightning.commands.options import Options
 from inception_lightning.errors import InputError
 from inception_lightning.models import (
     GoogLeNet,
@@ -60,29 +60,20 @@ ENTRIES = (
 NAMES = {name: entry for entry in ENTRIES for name in (entry.name, entry.title)}
 
 
-def main(argv: list[str]) -> int:
-    """Run ``lightning models``.
-
-    Args:
-        argv: What follows the word ``models``: ``[NAME] [--json]``.
-
-    Returns:
-        The exit code: 0, or 2 for a wrong name.
-    """
-    parser = argparse.ArgumentParser("lightning models", description="The networks of inception_lightning.")
+def main(words: Sequence[str]) -> None:
+    """Run ``lightning models``."""
+    parser = Options("lightning models", description="The networks of inception_lightning.")
     parser.add_argument("name", nargs="?", help="a network whose stages to show, such as InceptionV4")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(words[1:])
+    entry = find(arguments.name) if arguments.name else None
     try:
-        entry = find(arguments.name) if arguments.name else None
-    except InputError as error:
-        print(f"lightning models: {error}", file=sys.stderr)
-        return 2
-    if arguments.json:
-        print(json.dumps([describe(entry) for entry in ENTRIES] if entry is None else detail(entry), indent=2))
-    else:
-        print(text(entry))
-    return 0
+        if arguments.json:
+            print(json.dumps([describe(entry) for entry in ENTRIES] if entry is None else detail(entry), indent=2))
+        else:
+            print(text(entry))
+    except BrokenPipeError:  # its reader, head perhaps, has seen enough
+        sys.stdout = None
 
 
 def text(entry: Entry | None = None) -> str:

@@ -1,47 +1,48 @@
 """``lightning sweep``: the runs of a W&B sweep file on this machine, with no server."""
 
-import argparse
 import shlex
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from inception_lightning.commands.trust import FLAG, is_own_command
+from inception_lightning.commands.command_line import TRUST, TRUST_ALL
+from inception_lightning.commands.options import Options
 from inception_lightning.errors import InputError
-from inception_lightning.studies.sweep import conduct
-from inception_lightning.studies.sweep_file import plan, read
+from inception_lightning.studies.sweep import run_sweep
+from inception_lightning.studies.sweep_file import read
+from inception_lightning.studies.sweep_run import plan
+
+OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fit"), ("inception-lightning", "fit"))
+"""How the command of a sweep file begins when it is this program."""
 
 
-def main(argv: list[str]) -> int:
-    """Run ``lightning sweep``.
-
-    Args:
-        argv: What follows the word ``sweep``.
-
-    Returns:
-        The exit code: 0, 2 for a wrong file, 130 and 143 when stopped, or that of the first run that failed.
-    """
-    parser = argparse.ArgumentParser("lightning sweep", description="Run a W&B sweep file on this machine.")
+def main(words: Sequence[str]) -> int:
+    """Run ``lightning sweep``; the exit code is that of the first run that failed, or of the signal that stopped it."""
+    parser = Options("lightning sweep", description="Run a W&B sweep file on this machine.")
     parser.add_argument("file", type=Path, help="a W&B sweep file with method grid or random")
     parser.add_argument("--jobs", type=int, help="runs at a time (default: 1, or one per device)")
     parser.add_argument("--devices", default="", help="GPUs to share out, one per run: 0,1,2,3")
     parser.add_argument("--runs", type=int, help="at most so many runs; random sweeps need it, or run_cap in the file")
     parser.add_argument("--place", type=Path, help="where the runs go (default: runs/NAME)")
     parser.add_argument("--dry_run", action="store_true", help="print the commands, run none")
-    parser.add_argument(FLAG, action="store_true", dest="trusted", help="run the file's own command, whatever it is")
-    arguments = parser.parse_args(argv)
+    parser.add_argument(TRUST, action="append", default=[], help="a package that the file and its pages may name")
+    parser.add_argument(TRUST_ALL, action="store_true", dest="all", help="run the file's own command, whatever it is")
+    arguments = parser.parse_args(words[1:])
     devices = [device for device in arguments.devices.split(",") if device]
-    try:
-        sweep = read(arguments.file, arguments.runs)
-        runs = plan(sweep, arguments.place or Path("runs") / sweep.name)
-        jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
-        if jobs < 1:
-            raise InputError(f"--jobs must be at least 1, got {jobs}")
-        if not (arguments.trusted or arguments.dry_run or is_own_command(sweep.command)):
-            raise InputError(f"{arguments.file} would run {shlex.join(sweep.command)}: say {FLAG} if you trust it")
-    except InputError as error:
-        print(f"lightning sweep: {error}", file=sys.stderr)
-        return 2
+    sweep = read(arguments.file, arguments.runs)
+    trusted = [f"{TRUST}={name}" for name in arguments.trust]
+    runs = plan(sweep, arguments.place or Path("runs") / sweep.name, trusted)
+    jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
+    if jobs < 1:
+        raise InputError(f"--jobs must be at least 1, got {jobs}")
+    if not (arguments.all or arguments.dry_run or is_own_command(sweep.command)):
+        raise InputError(f"{arguments.file} would run {shlex.join(sweep.command)}: say {TRUST_ALL} if you trust it")
     if arguments.dry_run:
         print("\n".join(shlex.join(run.command) for run in runs))
         return 0
-    return conduct(runs, jobs, devices)
+    return run_sweep(runs, jobs, devices)
+
+
+def is_own_command(words: Sequence[str]) -> bool:
+    """Whether a sweep file's command is our ``fit``, and trusts nobody itself."""
+    said = tuple(word for word in words if word != "${env}")
+    return any(said[: len(own)] == own for own in OWN) and not any(word.startswith(TRUST) for word in said)

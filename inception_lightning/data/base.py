@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from inception_lightning.configurable import Configurable, plain
+from inception_lightning.configurable import Configurable
 from inception_lightning.data import fingerprint
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
@@ -65,15 +65,11 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def __post_init__(self) -> None:
         """Record the arguments, and put a number for ``num_workers`` where none was given."""
-        self._record_arguments()
+        if not self.is_recorded:  # by the __init__ of a subclass
+            self.record(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         super().__init__()
         if self.num_workers is None:
             self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
-
-    def _record_arguments(self) -> None:
-        """Record the fields as they were given, unless a subclass with an ``__init__`` has recorded its arguments."""
-        if "_init_args" not in self.__dict__:
-            self._init_args = {item.name: plain(getattr(self, item.name)) for item in fields(self) if item.init}
 
     @cached_property  # and not a property, so that a subclass may make it an argument
     @abstractmethod

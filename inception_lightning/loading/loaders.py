@@ -1,5 +1,6 @@
 """Loaders whose place in the data is plain state, and which every process leaves at the same time."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
 Sample: TypeAlias = tuple[Tensor, int]
 Collate: TypeAlias = Callable[[Sequence[Sample]], tuple[Tensor, Tensor]]
 WORKER_SIGNS = ("DataLoader worker", "Pin memory thread")
+STOPPING_SECONDS = 60  # a worker outlives a SIGTERM so long, while training stops and saves
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
@@ -23,6 +25,18 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
     images, labels = zip(*samples, strict=True)
     pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
     return pixels.permute(0, 3, 1, 2), torch.tensor(labels)  # (N, 3, H, W), channels-last
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """Have a worker process wait for what its training process makes of a signal that came to all of them.
+
+    A terminal's Ctrl-C, ``timeout`` and SLURM tell every process; a worker that died first would look like the reason.
+    """
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "alarm"):  # the training process ends a worker by SIGTERM too, if it does not end by itself
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(STOPPING_SECONDS))
 
 
 class _Loader(DataLoader[Sample]):
@@ -50,6 +64,7 @@ class _Loader(DataLoader[Sample]):
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,
+            worker_init_fn=leave_signals_to_parent,
             generator=torch.Generator(),  # its own, so that a new epoch does not draw from the training's numbers
         )
 

@@ -4,35 +4,25 @@ A file is written beside its place, flushed to the disk and renamed. The folder'
 says step and sha256 of every good file, and is written first: a file is good when its sha256 stands there.
 """
 
-
 import contextlib
 import hashlib
 import io
 import json
 import logging
 import os
+import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.plugins import CheckpointIO
 
 from inception_lightning.configurable import KEY
 from inception_lightning.errors import InputError
-
-
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import torch
-
-from inception_lightning.errors import InputError
-
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +42,13 @@ class Entry:
     bytes: int
 
 
+class Checkpoint(NamedTuple):
+    """A checkpoint that has been read."""
+
+    path: Path
+    content: dict[str, Any]
+
+
 class CheckpointFiles(CheckpointIO):
     """Writes and reads the Trainer's checkpoints.
 
@@ -62,7 +59,9 @@ class CheckpointFiles(CheckpointIO):
         waiting: What could not be written: its place, its content and its step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Checkpoint | None = None) -> None:
+        """Serve ``read``, a checkpoint that has been read already, to who loads it first."""
+        self.read = read
         self.failures = 0
         self.waiting: dict[Path, tuple[memoryview, int]] = {}
 
@@ -93,6 +92,9 @@ class CheckpointFiles(CheckpointIO):
         self, path: Path | str, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a local file as data, whatever ``weights_only`` says."""
+        read, self.read = self.read, None
+        if read is not None and read.path == Path(path):
+            return read.content
         if not Path(path).is_file():
             raise InputError(f"there is no checkpoint {path}")
         content: dict[str, Any] = torch.load(path, map_location or "cpu", weights_only=True)
@@ -138,6 +140,17 @@ def read_manifest(folder: Path) -> list[Entry]:
         return []
 
 
+def read_newest_good(folder: Path) -> Checkpoint:
+    """The checkpoint that `newest_good` finds, read once for its checksum and its content.
+
+    Raises:
+        InputError: None is good.
+    """
+    path, data = _newest_good(folder)
+    content = path.read_bytes() if data is None else data
+    return Checkpoint(path, _parsed(io.BytesIO(content), path))
+
+
 def newest_good(folder: Path) -> Path:
     """The checkpoint of the highest step in ``folder`` that is what the manifest says.
 
@@ -147,13 +160,22 @@ def newest_good(folder: Path) -> Path:
     Raises:
         InputError: None is good.
     """
+    return _newest_good(folder)[0]
+
+
+def _newest_good(folder: Path) -> tuple[Path, bytes | None]:
+    """The checkpoint and, where that was to be had on the way, its bytes."""
     known = {entry.sha256: entry for entry in read_manifest(folder)}
     good: list[tuple[bool, int, bool, Path]] = []
+    last: bytes | None = None
     for path in sorted(folder.glob("*.ckpt")):
         try:
-            entry = known.get(_digest(path))
+            if path.name == LAST:  # the one that is wanted, nearly always
+                last = path.read_bytes()
+            digest = _digest(path) if path.name != LAST or last is None else hashlib.sha256(last).hexdigest()
         except FileNotFoundError:  # another process of the training has just set it aside
             continue
+        entry = known.get(digest)
         if entry is not None or not known:  # without a manifest nothing is known: reading it will tell
             good.append((path.name in (LAST, PREVIOUS), entry.step if entry else 0, path.name == LAST, path))
         else:
@@ -163,7 +185,8 @@ def newest_good(folder: Path) -> Path:
                 os.replace(path, aside)
     if not good:
         raise InputError(f"there is no good checkpoint in {folder}")
-    return max(good)[-1]
+    chosen = max(good)[-1]
+    return chosen, last if chosen.name == LAST else None
 
 
 def _write_beside(path: Path, content: bytes | memoryview) -> Path:
@@ -208,8 +231,6 @@ def _free(folder: Path) -> str:
         return f"{folder} cannot be read"
 
 
-
-
 def local(source: Path | str) -> Path:
     """The file that ``source`` names; one on the net is fetched once, and only with its checksum.
 
@@ -240,8 +261,12 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     path = local(path)
     if not path.is_file():
         raise InputError(f"there is no checkpoint {path}")
+    return _parsed(path, path, map_location)
+
+
+def _parsed(file: Path | io.BytesIO, path: Path, map_location: str | torch.device | None = "cpu") -> dict[str, Any]:
     try:
-        checkpoint = torch.load(path, map_location, weights_only=True)
+        checkpoint = torch.load(file, map_location, weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to
         # the first sentence: torch's second one says how to run the code
         reason = str(error).splitlines()[0].partition(". ")[0] if str(error) else type(error).__name__
@@ -249,18 +274,6 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise InputError(f"{path} is not a checkpoint of inception_lightning")
     return checkpoint
-
-
-def newest(place: Path, name: str) -> Path:
-    """The checkpoint ``name`` (best or last) of the newest run in ``place`` that has one.
-
-    Raises:
-        InputError: No run has one.
-    """
-    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
-    return found[-1]
 
 
 def difference(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str | None:

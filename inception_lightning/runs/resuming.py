@@ -1,16 +1,14 @@
-"""Which run ``fit`` goes on with, and whether it is still the same run."""
+"""The run that ``fit`` goes on with, and whether it is still the same run."""
 
 import fnmatch
-import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, Self
 
 from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import LAST, PREVIOUS, newest_good
-
-log = logging.getLogger(__name__)
+from inception_lightning.pages import read_page
+from inception_lightning.runs.checkpoints import Checkpoint, read_newest_good
+from inception_lightning.runs.folder import PAGE, checkpoint_place, checkpoints_of
 
 FREE = (
     "ckpt_path", "config", "resume", "compile", "recompute", "allow_changes", "last*", "dead_network*", "wandb*",
@@ -23,46 +21,59 @@ FREE = (
 )  # fmt: skip
 """What may differ when a run goes on: how long, where and how it is watched, and not what is computed."""
 
+CALLBACKS = "trainer.callbacks"
+TRAINING_CALLBACKS = {
+    "Unfreeze", "BackboneFinetuning", "GradientAccumulationScheduler", "StochasticWeightAveraging", "WeightAveraging",
+    "EMAWeightAveraging", "ModelPruning", "LearningRateFinder", "BatchSizeFinder",
+}  # fmt: skip
+"""Callbacks that change what is computed; all others are taken to watch."""
 
-def checkpoints_of(run: Path, place: str | None) -> Path:
-    """Where a run's checkpoints are: in its folder, or in one of the same name in ``place``."""
-    return Path(place) / run.name if place else run / "checkpoints"
-
-
-def run_to_continue(place: Path) -> Path | None:
-    """The newest run in ``place`` that has a checkpoint to go on from."""
-    found = []
-    for config in place.glob("*/config.yaml"):
-        folder = checkpoints_of(config.parent, _checkpoint_place(config))
-        times = [path.stat().st_mtime for path in (folder / LAST, folder / PREVIOUS) if path.is_file()]
-        found += [(max(times), config.parent)] if times else []
-    return max(found)[1] if found else None
+RATES = ("model.optimizer*", "model.lr_*", "model.base_batch_size", "model.trunk_rate", "data.init_args.batch_size")
+"""What an optimizer's hyperparameters and schedule follow from."""
 
 
-def run_of(checkpoint: Path) -> Path | None:
-    """The run whose ``last.ckpt`` this is; None for any other file."""
-    folder = checkpoint.absolute().parent.parent
-    is_last = checkpoint.name == LAST and (folder / "config.yaml").is_file()
-    return folder if is_last else None
+@dataclass(frozen=True)
+class Continued:
+    """A run that goes on: its folder, its page and its newest good checkpoint, each read once."""
+
+    run: Path
+    page: dict[str, Any]
+    checkpoint: Checkpoint
+
+    @classmethod
+    def read(cls, run: Path) -> Self:
+        """What is in the folder ``run``.
+
+        Raises:
+            InputError: The page cannot be read, or no checkpoint is good.
+        """
+        page = read_page(run / PAGE)
+        return cls(run, page, read_newest_good(checkpoints_of(run, checkpoint_place(page))))
 
 
-def last_of(run: Path) -> Path:
-    """The newest good checkpoint of a run.
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The settings by dotted name, other than `FREE`, in which two pages differ; callbacks only where they train."""
+    old, new = flat(before), flat(now)
+    names = [key for key in sorted(old | new) if old.get(key) != new.get(key) and not _is_free(key)]
+    return names + ([CALLBACKS] if _trainers(before) != _trainers(now) else [])
 
-    Raises:
-        InputError: It has none.
-    """
-    return newest_good(checkpoints_of(run, _checkpoint_place(run / "config.yaml")))
+
+def rates_change(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the optimizer or its schedule are others, so that those of a checkpoint are out of date."""
+    names = changes(before, now)
+    schedule = (now.get("model") or {}).get("lr_scheduler") or {}
+    longer = flat(before).get("trainer.max_epochs") != flat(now).get("trainer.max_epochs")
+    told_its_length = longer and str(schedule.get("class_path", "")).endswith("OneCycleLR")
+    return told_its_length or any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in RATES)
 
 
 def refuse_changes(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """See to it that two configurations make the same run.
+    """See to it that two pages make the same run.
 
     Raises:
         InputError: They differ in more than `FREE`.
     """
-    old, new = flat(before), flat(now)
-    changed = [key for key in sorted(old | new) if old.get(key) != new.get(key) and not _is_free(key)]
+    old, new, changed = flat(before), flat(now), changes(before, now)
     if changed:
         listed = "; ".join(f"{key}: {old.get(key)} -> {new.get(key)}" for key in changed[:5])
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
@@ -94,13 +105,12 @@ def flat(config: Any, prefix: str = "") -> dict[str, Any]:
     return {} if config is None else {prefix: config}
 
 
+def _trainers(page: dict[str, Any]) -> list[Any]:
+    """The callbacks of a page that change what is trained."""
+    listed = flat(page).get(CALLBACKS)
+    named = [one for one in (listed if isinstance(listed, list) else [listed]) if isinstance(one, dict)]
+    return [one for one in named if str(one.get("class_path")).rpartition(".")[2] in TRAINING_CALLBACKS]
+
+
 def _is_free(key: str) -> bool:
     return any(fnmatch.fnmatchcase(key, pattern) for pattern in FREE)
-
-
-def _checkpoint_place(config: Path) -> str | None:
-    try:
-        page = yaml.safe_load(config.read_text())
-        return page["checkpoint"]["dirpath"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None

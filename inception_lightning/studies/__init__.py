@@ -1,1 +1,1 @@
-"""Many runs: sweep files, sweeps, results, figures, reports, the dashboard."""
+"""Many runs: sweeps, and their results as tables, figures, reports and a dashboard."""

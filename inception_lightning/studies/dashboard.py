@@ -1,7 +1,6 @@
-"""The W&B workspace and report as code. The only file that builds W&B panels.
+"""The W&B dashboard as code: the table `SECTIONS`, which `push` makes a W&B workspace and a W&B report of.
 
-The table `SECTIONS` is the dashboard. Without a key it is written beside the run as JSON; with one,
-and with the package wandb-workspaces, it is pushed.
+`spec` is the same table as plain data, for those without a W&B key. Only this file builds W&B panels.
 """
 
 import math
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import wandb
-import yaml
 
 from inception_lightning.errors import InputError
+from inception_lightning.pages import read_page
 from inception_lightning.runs.wandb import Wandb
 
 STEP = "trainer/global_step"
@@ -23,16 +22,17 @@ CONFUSION = "wandb/confusion_matrix/v1"
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel.
+    """One panel of the dashboard.
 
     Attributes:
-        title: What stands above it.
-        shows: Names of metrics, pictures or tables; in ``every`` a regular expression for them.
-        kind: ``lines`` over steps; ``every``: lines of all metrics that fit the expression; ``pictures``;
-            ``table``; ``confusion``; ``against``: the first, over runs, against the knob ``knob``.
-        unit: What the vertical axis says.
+        title: Its heading.
+        shows: Names of the metrics, pictures or tables that it shows; for ``every`` one regular expression.
+        kind: ``lines``: metrics over steps; ``every``: all metrics that match the regular expression, over steps;
+            ``pictures``; ``table``; ``confusion``: a confusion matrix; ``against``: a metric's last value against the
+            setting ``knob``, a point per run.
+        unit: Label of the vertical axis.
         log: Whether the vertical axis is logarithmic.
-        knob: For ``against``.
+        knob: Dotted name of the setting on the horizontal axis, for ``against``.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Section:
-    """Panels that stand together."""
+    """Panels under one heading."""
 
     name: str
     panels: tuple[Panel, ...]
@@ -102,7 +102,10 @@ SECTIONS = (
 
 
 def project_of(run: Path | None) -> str:
-    """The W&B project of the run in a folder; without a run, that of all runs.
+    """The W&B project that a run logs to.
+
+    Args:
+        run: The run's folder; None for the project that runs log to by default.
 
     Raises:
         InputError: There is no such run.
@@ -112,20 +115,25 @@ def project_of(run: Path | None) -> str:
     page = run / "config.yaml"
     if not page.is_file():
         raise InputError(f"{run} is no run's folder: it has no config.yaml")
-    project: str = yaml.safe_load(page.read_text()).get("wandb", {}).get("project", Wandb().project)
-    return project
+    board = read_page(page).get("wandb")
+    project = board.get("project") if isinstance(board, dict) else None
+    return project if isinstance(project, str) else Wandb().project
 
 
 def spec(project: str) -> dict[str, Any]:
-    """The dashboard as plain data."""
+    """The dashboard for a W&B project as plain data."""
     return {"project": project, "x_axis": STEP, "sections": [asdict(section) for section in SECTIONS]}
 
 
 def push(project: str, entity: str | None) -> None:
-    """Make the workspace and the report, and say where they are.
+    """Create the workspace and the report on W&B, and print their addresses.
+
+    Args:
+        project: W&B project to create them in.
+        entity: W&B user or team; None for the one that the key belongs to.
 
     Raises:
-        InputError: wandb-workspaces is missing, or W&B refuses.
+        InputError: The package wandb-workspaces is missing, or W&B refuses.
     """
     try:
         import wandb_workspaces  # noqa: F401  # an extra
@@ -137,12 +145,12 @@ def push(project: str, entity: str | None) -> None:
         print(f"workspace  {made.url}")
         written = report(project, owner).save()
         print(f"report     {written.url}")
-    except Exception as error:  # what W&B's server or its package makes of it, in one sentence
+    except Exception as error:  # the package raises many kinds for what the server answers
         raise InputError(f"W&B refuses the dashboard: {' '.join(str(error).split())}") from None
 
 
 def workspace(project: str, entity: str) -> Any:
-    """The dashboard as W&B's workspace."""
+    """The dashboard as a W&B workspace, which is not saved yet."""
     from wandb_workspaces import workspaces as ws
 
     sections = [
@@ -161,7 +169,7 @@ def workspace(project: str, entity: str) -> Any:
 
 
 def report(project: str, entity: str) -> Any:
-    """The dashboard as W&B's report: what each section shows, in words and panels."""
+    """The dashboard as a W&B report, which is not saved yet: a heading and panels per section."""
     from wandb_workspaces.reports import v2 as wr
 
     runs = wr.Runset(project=project, entity=entity)

@@ -1,4 +1,4 @@
-"""Figures of a table of runs: what they are compared by is a knob, what else varies makes panels."""
+"""Figures of a table of runs, which compare the runs by one knob; the other knobs that vary make panels."""
 
 import textwrap
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ COLORS = (
     "#E69F00",
     "#56B4E9",
     "#000000",
-)  # Okabe and Ito: colour-blind safe
+)  # Okabe and Ito's, which colour-blind people can tell apart
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":")
-TITLE = 38  # letters of a title's line
-FEW = 8  # points of a line that are marked
+TITLE = 38  # characters in a line of a title
+FEW = 8  # a curve of at most so many points has markers
 RATIO = "residual/ratio/"
 
 
 def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure:
-    """A share against a knob, in %: every run, mean and standard deviation, dead runs crossed.
+    """A score of every run against a knob, with mean and standard deviation; runs that died are crossed.
 
     Args:
         runs: A `results.table`.
-        knob: What varies along the horizontal axis.
-        score: A column of shares, 0..1.
-        label: What the vertical axis says.
+        knob: Dotted name of the setting along the horizontal axis.
+        score: A column of ``runs`` with shares (0..1), which are drawn in percent.
+        label: Label of the vertical axis.
     """
     values = ordered(runs[knob])
     panels = list(_panels(runs, knob))
@@ -63,11 +63,16 @@ def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure
 
 
 def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str, label: str) -> Figure:
-    """A share over steps, in %: a panel per setting of the other knobs, a line per value of this one.
+    """A metric over training steps: a panel per combination of the other knobs, a line per value of this one.
 
-    ``steps`` is the `results.history` of the runs.
+    Lines are means over the seeds, bands reach from the smallest to the largest.
 
-    Lines are means over the seeds, bands go from the smallest to the greatest.
+    Args:
+        runs: A `results.table`.
+        steps: The `results.history` of the runs.
+        knob: Dotted name of the setting that the lines differ in.
+        metric: A column of ``steps`` with shares (0..1), which are drawn in percent.
+        label: Label of the vertical axis.
     """
     panels = list(_panels(runs, knob))
     columns = min(3, len(panels))
@@ -100,7 +105,13 @@ def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str,
 
 
 def draw_ratios(runs: pd.DataFrame, steps: pd.DataFrame, knob: str) -> Figure:
-    """Norm of the scaled residual over that of the shortcut, per block over steps, on a logarithmic scale."""
+    """Norm of the scaled residual over the norm of the shortcut, as colour, per block (rows) and step (columns).
+
+    Args:
+        runs: A `results.table`.
+        steps: The `results.history` of the runs.
+        knob: Dotted name of the setting that the panels of a row differ in.
+    """
     panels = list(_panels(runs, knob))
     values = ordered(runs[knob])
     blocks = sum(name.startswith(RATIO) for name in runs)
@@ -131,7 +142,7 @@ def draw_ratios(runs: pd.DataFrame, steps: pd.DataFrame, knob: str) -> Figure:
 
 
 def ordered(column: "pd.Series[Any]") -> list[str]:
-    """A knob's values as text: numbers first, from the smallest, then the others."""
+    """The different values of a knob as text: numbers in increasing order, then the others."""
 
     def key(value: str) -> tuple[bool, float, str]:
         try:
@@ -143,7 +154,7 @@ def ordered(column: "pd.Series[Any]") -> list[str]:
 
 
 def _panels(runs: pd.DataFrame, knob: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The runs by the settings of the knobs other than ``knob``, with the setting in words."""
+    """The runs grouped by the knobs other than ``knob``, each group with its values as a title."""
     others = [name for name in varied(runs) if name != knob]
     if not others:
         yield "all runs", runs
@@ -153,7 +164,7 @@ def _panels(runs: pd.DataFrame, knob: str) -> Iterator[tuple[str, pd.DataFrame]]
 
 
 def _series(runs: pd.DataFrame, steps: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A metric over steps, a column per run."""
+    """A metric by step (rows) and run (columns)."""
     if metric not in steps:
         return pd.DataFrame()
     rows = steps[steps["folder"].isin(runs["folder"])].dropna(subset=[metric])
@@ -163,7 +174,7 @@ def _series(runs: pd.DataFrame, steps: pd.DataFrame, metric: str) -> pd.DataFram
 def _ratios(
     runs: pd.DataFrame, steps: pd.DataFrame
 ) -> tuple[list[str], "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:
-    """Blocks in order, steps, and the mean ratio over the runs (blocks, steps)."""
+    """The blocks' names, the steps, and the mean ratio over the runs (blocks, steps)."""
     names = [name for name in steps if name.startswith(RATIO)]
     series = {name: _series(runs, steps, name) for name in names}
     found = {name: one.mean(axis=1) for name, one in series.items() if len(one)}

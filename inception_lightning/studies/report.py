@@ -1,4 +1,4 @@
-"""Runs on disk as figures, a table in Markdown and one page that needs no other file."""
+"""A table of runs as figures, as Markdown, and as one HTML page with the figures in it."""
 
 import base64
 import html
@@ -11,18 +11,23 @@ from inception_lightning.errors import InputError
 from inception_lightning.studies.figures import draw_curves, draw_ratios, draw_scores, ordered
 from inception_lightning.studies.results import DEAD_SHARE, short, summary, varied
 
-KNOB = "model.net.init_args.residual_scales"
+KNOB = "model.net.init_args.residual_scales"  # what runs are compared by where nothing else is said
 CAPTIONS = {
     "accuracy": "Best validation accuracy of every run.",
-    "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the largest.",
     "dead_last": "Channels before the average pooling that are zero for a whole batch, at each run's last sample.",
-    "dead": "The same over training steps: mean over the seeds, band from the smallest to the greatest.",
+    "dead": "The same over training steps: mean over the seeds, band from the smallest to the largest.",
     "ratios": "Norm of the scaled residual over the norm of what it is added to, per block, mean over the seeds.",
 }
 
 
 def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[str, Figure]:
-    """The report's figures of a `results.table` and its `results.history`, by name.
+    """The report's figures by name; `CAPTIONS` says what each shows.
+
+    Args:
+        runs: A `results.table`.
+        steps: The `results.history` of the runs.
+        knob: Dotted name of the setting to compare the runs by.
 
     Raises:
         InputError: No run has the knob, or there is nothing to draw.
@@ -44,10 +49,10 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
 
 
 def markdown(runs: pd.DataFrame) -> str:
-    """The runs by their varied knobs, as a table in Markdown."""
+    """The `results.summary` of the runs as a Markdown table, accuracies and dead channels in percent."""
     rows = summary(runs)
     keys = [name for name in rows if "." in name]
-    for key in keys:  # the first knob turns fastest, numbers in their order
+    for key in keys:  # the first knob changes fastest, numbers in increasing order
         rows = rows.sort_values(key, key=lambda column: column.map(ordered(column).index), kind="stable")
     headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
     lines = [headings, ["---"] * len(headings)]
@@ -67,7 +72,13 @@ def markdown(runs: pd.DataFrame) -> str:
 
 
 def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
-    """One HTML page with the figures in it."""
+    """The report as one HTML page that needs no other file.
+
+    Args:
+        runs: A `results.table`.
+        drawn: The `figures` of the runs.
+        knob: Dotted name of the setting that the runs are compared by.
+    """
     seeds = html.escape(", ".join(ordered(runs["seed"])))
     pictures = "\n".join(
         f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}">'

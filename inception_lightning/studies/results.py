@@ -9,58 +9,70 @@ import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package o
 import yaml
 
 from inception_lightning.errors import InputError
+from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
 
 SCORE = "val/top1"
+DEAD = "before_pool/dead"  # share of the channels before the average pool that are zero for a whole batch
+DEAD_SHARE = 0.9  # from this share of dead channels on, a network has died
 TELEMETRY = ("residual/", "before_pool/", "grad_norm/", "scale/")
-DEAD_SHARE = 0.9
-"""Share of channels before the pool, zero for a whole batch, from which on a network counts as dead."""
-
 NOT_KNOBS = ("seed_everything", "trainer.default_root_dir", "data.init_args.seed", "wandb.")
 
 
 def run_folders(places: Iterable[Path]) -> list[Path]:
-    """The folders of the runs in ``places``, which are runs' folders or hold them at any depth.
+    """The folders of the runs in ``places``.
 
-    Of several attempts at one run of a sweep the newest counts.
+    Of several attempts at one run of a sweep only the newest is returned.
+
+    Args:
+        places: Runs' folders, or folders that contain some at any depth.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no run.
     """
     places = list(places)
     found = {file.parent for place in places for file in place.rglob("metrics.csv")}
     runs = sorted(folder for folder in found if (folder / "config.yaml").is_file())
-    newest = {_identity(folder): folder for folder in runs}  # the names are times, the last is the newest
+    newest = {_identity(folder): folder for folder in runs}  # an attempt's name is its time: the last one is the newest
     if not newest:
         raise InputError(f"no runs in {', '.join(map(str, places))}: a run's folder has config.yaml and metrics.csv")
     return list(newest.values())
 
 
 def metrics(folder: Path) -> pd.DataFrame:
-    """What a run logged: a column per metric, a row per time of logging, ``step`` and ``epoch`` among them."""
+    """What a run has logged: a row per logging, with a column per metric besides ``step`` and ``epoch``."""
     return pd.read_csv(folder / "metrics.csv")
 
 
 def history(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the figures of a `table` show over steps: validation accuracy and telemetry, with each run's folder."""
+    """Validation accuracy and residual telemetry over the steps of all runs of a `table`, for the figures.
+
+    The column ``folder`` says which run a row belongs to.
+    """
     return pd.concat([_sampled(folder) for folder in runs["folder"]], ignore_index=True)
 
 
 def table(places: Iterable[Path]) -> pd.DataFrame:
-    """A row per run: every knob of its configuration by dotted name, then what `scores` says of it."""
+    """A row per run: its `knobs`, then its `scores`.
+
+    Args:
+        places: As in `run_folders`.
+    """
     rows = [knobs(folder) | scores(folder) for folder in run_folders(places)]
     return pd.DataFrame(rows)
 
 
 def knobs(folder: Path) -> dict[str, Any]:
-    """A run's configuration by dotted names; lists as text."""
+    """All settings of a run by dotted name, as ``model.net.init_args.width``; lists as text."""
     return dict(_flat(yaml.safe_load((folder / "config.yaml").read_text())))
 
 
 def scores(folder: Path) -> dict[str, Any]:
-    """What became of a run.
+    """How a run went.
 
-    ``best`` and ``last`` validation accuracy, ``steps_to_90``: the step at which it first had 90 % of its
-    best, ``steps``, whether it ``finished`` and whether it ``died``; and the last value of all telemetry.
+    Returns:
+        Its ``folder``, ``seed``, ``best`` and ``last`` validation accuracy (0..1), ``steps_to_90`` (the step of the
+        first validation with 90 % of the best accuracy), number of ``steps``, whether it ``finished`` and whether it
+        ``died``; and the last value of each telemetry metric under the metric's name.
     """
     log = metrics(folder)
     steps = int(log["step"].max()) + 1 if len(log) else 0
@@ -81,20 +93,25 @@ def scores(folder: Path) -> dict[str, Any]:
 
 
 def died(folder: Path, log: pd.DataFrame) -> bool:
-    """Whether a network was dead at the end: nothing before its pool but zeros, or a loss that is not finite."""
-    if _exit_code(folder) == 65 or not _finite(folder):
+    """Whether at least `DEAD_SHARE` of the channels before the pool were dead at the end, or a loss was not finite.
+
+    Args:
+        folder: The run's folder.
+        log: The run's `metrics`.
+    """
+    if _exit_code(folder) == NON_FINITE or not _finite(folder):
         return True
-    dead = log["before_pool/dead"].dropna() if "before_pool/dead" in log else pd.Series(dtype=float)
+    dead = log[DEAD].dropna() if DEAD in log else pd.Series(dtype=float)
     return bool(len(dead) and dead.iloc[-1] >= DEAD_SHARE)
 
 
 def telemetry(log: pd.DataFrame) -> list[str]:
-    """The telemetry that a run logged."""
+    """The names of the telemetry metrics in a run's `metrics`."""
     return [name for name in log if name.startswith(TELEMETRY) and log[name].notna().any()]
 
 
 def varied(runs: pd.DataFrame) -> list[str]:
-    """The knobs that differ between the runs of a `table`; the seed and places are none."""
+    """The names of the knobs that differ between the runs of a `table`, leaving out seeds and folders."""
     names = [
         name for name in runs if name.startswith(("model.", "data.", "trainer.")) and not name.startswith(NOT_KNOBS)
     ]
@@ -102,17 +119,16 @@ def varied(runs: pd.DataFrame) -> list[str]:
 
 
 def text(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A knob's values as text; ``none`` where a run has not set it."""
+    """A knob's values as text; ``none`` for a run that has not set it."""
     return column.map(lambda value: "none" if pd.isna(value) else str(value))
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per setting of the varied knobs: mean and standard deviation over its runs, and how many died."""
+    """A row per combination of the varied knobs: means and standard deviations over its runs, and how many died."""
     groups = varied(runs) or ["model.net.class_path"]
     keyed = runs.assign(**{name: text(runs[name]) for name in groups})
-    for name in ("before_pool/dead", "grad_norm/inception_a"):
-        if name not in keyed:
-            keyed[name] = float("nan")
+    if DEAD not in keyed:
+        keyed[DEAD] = float("nan")
     return keyed.groupby(groups, as_index=False, sort=False).agg(
         runs=("best", "size"),
         best_mean=("best", "mean"),
@@ -120,13 +136,13 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         last_mean=("last", "mean"),
         steps_to_90=("steps_to_90", "mean"),
         died=("died", "sum"),
-        dead_mean=("before_pool/dead", "mean"),
-        dead_std=("before_pool/dead", "std"),
+        dead_mean=(DEAD, "mean"),
+        dead_std=(DEAD, "std"),
     )
 
 
 def short(knob: str) -> str:
-    """A knob's own name: ``width`` of ``model.net.init_args.width``."""
+    """The last part of a knob's name: ``width`` of ``model.net.init_args.width``."""
     return knob.rpartition(".")[2]
 
 
@@ -137,13 +153,16 @@ def _sampled(folder: str) -> pd.DataFrame:
 
 
 def _identity(folder: Path) -> Path:
-    # a run of a sweep has a folder of its own for all its attempts
-    return folder.parent if (folder.parent / "lock").is_file() else folder
+    # all attempts at a run of a sweep lie in one folder, which has a lock
+    return folder.parent if (folder.parent / LOCK).is_file() else folder
 
 
 def _exit_code(folder: Path) -> int | None:
-    """The exit code of a finished run; of one that no sweep started, 0 as it has drawn its curves at the end."""
-    done = folder.parent / "done.json"
+    """The exit code of a finished run, else None.
+
+    Outside a sweep no exit code is recorded: there a run has finished, with 0, once its curves are drawn.
+    """
+    done = folder.parent / DONE
     if done.is_file():
         code: int = json.loads(done.read_text())["exit_code"]
         return code
@@ -151,7 +170,7 @@ def _exit_code(folder: Path) -> int | None:
 
 
 def _finite(folder: Path) -> bool:
-    """Whether all logged losses are; read as text, because a table cannot tell nan from nothing."""
+    """Whether all logged losses are finite; read as text, because pandas reads both nan and an empty cell as nan."""
     log = pd.read_csv(folder / "metrics.csv", dtype=str, keep_default_na=False)
     return "train/loss" not in log or not log["train/loss"].isin(["nan", "inf", "-inf"]).any()
 

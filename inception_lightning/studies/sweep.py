@@ -1,6 +1,6 @@
-"""The runs of a sweep on this machine, several at a time, each in a process of its own.
+"""All runs of a sweep on this machine, several at a time, each in a process of its own.
 
-They are shown in a live table or, where there is no terminal, in lines.
+Progress is shown as a live table in a terminal, and as a line per finished run elsewhere.
 """
 
 import contextlib
@@ -14,71 +14,77 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from inception_lightning.studies.sweep_file import Run, label
-from inception_lightning.studies.sweep_run import Progress
+from inception_lightning.studies.sweep_process import Process
+from inception_lightning.studies.sweep_run import Run, label
 
 POLL_SECONDS = 0.5
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-PATIENCE = 30.0  # for a run whose sweep was killed, and which is still stopping
+PATIENCE = 30.0  # seconds that a run which another process holds is waited for: its sweep may have been killed just now
 
 
-def conduct(runs: Sequence[Run], jobs: int, devices: Sequence[str]) -> int:
-    """Run what is not finished, ``jobs`` at a time; the exit code.
+def run_sweep(runs: Sequence[Run], jobs: int, devices: Sequence[str]) -> int:
+    """Run what is not done yet.
 
     Args:
-        runs: The runs.
-        jobs: How many at a time.
-        devices: What each running one gets as CUDA_VISIBLE_DEVICES, in turn; empty leaves it alone.
+        runs: The runs of the sweep.
+        jobs: How many run at a time.
+        devices: GPUs that the runs share out, as CUDA_VISIBLE_DEVICES names them; if empty, each run sees all.
+
+    Returns:
+        The exit code: 0, that of the first run that failed, or 128 and the number of the signal that stopped the sweep.
     """
-    states = [Progress(run, "kept" if run.done else "waiting") for run in runs]
-    kept = sum(state.state == "kept" for state in states)
+    processes = [Process(run, "done before" if run.done else "waiting") for run in runs]
     console = Console(soft_wrap=not sys.stdout.isatty())
-    console.print(f"{len(runs)} runs, {kept} of them finished before", highlight=False)
+    console.print(f"{len(runs)} runs, {_count(processes, 'done before')} of them finished before", highlight=False)
     with _signals() as signals:
         try:
-            with _display(console, states) as show:
-                _run_all(states, jobs, devices, show, signals)
+            with _display(console, processes) as show:
+                _run_all(processes, jobs, devices, show, signals)
         finally:
-            for state in states:
-                state.stop()
+            for process in processes:
+                process.stop()
     if signals:
         console.print("stopped: the same command goes on from here", highlight=False)
         return 128 + signals[0]
-    busy = sum(state.state == "busy" for state in states)
-    if busy:
-        console.print(f"{busy} runs are left to another process that has begun them", highlight=False)
-    return next((state.exit_code for state in states if state.state == "failed"), 0)
+    elsewhere = _count(processes, "elsewhere")
+    if elsewhere:
+        console.print(f"{elsewhere} runs are left to another process that has begun them", highlight=False)
+    return next((process.exit_code for process in processes if process.state == "failed"), 0)
 
 
 def _run_all(
-    states: list[Progress],
+    processes: Sequence[Process],
     jobs: int,
     devices: Sequence[str],
-    show: Callable[[Progress | None], None],
+    show: Callable[[Process | None], None],
     signals: list[int],
 ) -> None:
     free = list(range(jobs))
-    waiting = [state for state in states if state.state == "waiting"]
-    running: list[Progress] = []
+    waiting = [process for process in processes if process.state == "waiting"]
+    running: list[Process] = []
     patience = time.monotonic() + PATIENCE
     while (waiting or running) and not signals:
-        busy: list[Progress] = []
+        elsewhere: list[Process] = []
         while free and waiting:
-            state = waiting.pop(0)
-            state.launch(free[0], _environment(free[0], jobs, devices))
-            if state.state == "running":
-                running.append(state)
+            process = waiting.pop(0)
+            process.launch(free[0], _environment(free[0], jobs, devices))
+            if process.state == "running":
+                running.append(process)
                 free.pop(0)
-            elif state.state == "busy" and time.monotonic() < patience:
-                busy.append(state)
-        waiting += busy
-        for state in [state for state in running if state.poll()]:
-            running.remove(state)
-            free.append(state.slot)
-            show(state)
+            elif process.state == "elsewhere" and time.monotonic() < patience:
+                elsewhere.append(process)
+        waiting += elsewhere
+        for process in [process for process in running if process.poll()]:
+            running.remove(process)
+            free.append(process.slot)
+            show(process)
         show(None)
         if running or waiting:
             time.sleep(POLL_SECONDS)
+
+
+def _count(processes: Sequence[Process], state: str) -> int:
+    return sum(process.state == state for process in processes)
 
 
 def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
@@ -89,7 +95,10 @@ def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """The SIGINT and SIGTERM that came; no exception, which might leave a run behind that has just been started."""
+    """The numbers of the signals to stop that have come.
+
+    They raise no exception: between the start of a process and the note of it, that would leave the process behind.
+    """
     came: list[int] = []
     before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPPING}
     try:
@@ -100,29 +109,30 @@ def _signals() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _display(console: Console, states: list[Progress]) -> Iterator[Callable[[Progress | None], None]]:
-    """What shows a run that has ended, or all when given None: a live table in a terminal, else lines."""
+def _display(console: Console, processes: Sequence[Process]) -> Iterator[Callable[[Process | None], None]]:
+    """A function to call with each run that has ended, and with None whenever the others may have changed."""
     if not console.is_terminal:
-        count = sum(state.state == "kept" for state in states)
+        count = _count(processes, "done before")
 
-        def say(state: Progress | None) -> None:
+        def print_line(process: Process | None) -> None:
             nonlocal count
-            if state is not None:
+            if process is not None:
                 count += 1
-                console.print(f"[{count}/{len(states)}] {state.line()}", highlight=False, markup=False)
+                console.print(f"[{count}/{len(processes)}] {process.line()}", highlight=False, markup=False)
 
-        yield say
+        yield print_line
         return
-    with Live(table(states), console=console, refresh_per_second=2) as live:
-        yield lambda _: live.update(table(states))
+    with Live(table(processes), console=console, refresh_per_second=2) as live:
+        yield lambda _: live.update(table(processes))
 
 
-def table(states: Sequence[Progress]) -> Table:
-    """The runs as a table."""
+def table(processes: Sequence[Process]) -> Table:
+    """A row per run: its parameters, state, last validation and seconds."""
     result = Table("run", "state")
     for heading in ("epoch", "top-1", "seconds"):
         result.add_column(heading, justify="right")
-    for state in states:
-        scores = (state.shown.get(name, "") for name in ("epoch", "val/top1"))
-        result.add_row(label(state.run.choice), state.state, *scores, f"{state.seconds:.0f}" if state.seconds else "")
+    for process in processes:
+        scores = (process.scores.get(name, "") for name in ("epoch", "val/top1"))
+        seconds = f"{process.seconds:.0f}" if process.seconds else ""
+        result.add_row(label(process.run.choice), process.state, *scores, seconds)
     return result

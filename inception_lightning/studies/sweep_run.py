@@ -1,109 +1,103 @@
-"""One run of a sweep while it runs: its process, its state and its newest scores."""
+"""The runs that a sweep asks for, and what the disk knows of each.
 
-import csv
-import ctypes
-import functools
+A run's folder is named after its arguments, its command and the content of its pages. So a finished run is recognised
+and not run again, and a changed page makes a new run.
+"""
+
+import fcntl
+import hashlib
+import itertools
+import json
 import os
-import signal
-import subprocess
+import re
+import shlex
 import sys
-import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from inception_lightning.studies.sweep_file import FINAL, Run, label
+from inception_lightning.studies.sweep_file import INTERPRETER, Sweep
 
-STOP_SECONDS = 30.0  # for a run that is told to stop
-DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+DONE = "done.json"
+LOCK = "lock"
+NON_FINITE = 65  # exit code of a run whose loss was not finite
+FINAL = (0, NON_FINITE)  # exit codes of runs that are not run again: that a loss is not finite is a result, too
 
 
-@dataclass
-class Progress:
-    """Where one run of a sweep is."""
+@dataclass(frozen=True)
+class Run:
+    """One run of a sweep.
 
-    run: Run
-    state: str = "waiting"
-    process: subprocess.Popen[bytes] | None = None
-    slot: int = 0
-    start: float = 0.0
-    seconds: float = 0.0
-    exit_code: int = 0
-    shown: dict[str, str] = field(default_factory=dict)
+    Attributes:
+        choice: Its values of the sweep's parameters, by name.
+        command: Its whole command.
+        folder: Its folder, in which each attempt at the run has a folder of its own.
+    """
 
-    def launch(self, slot: int, environment: dict[str, str]) -> None:
-        """Start it, unless it is running in another process."""
-        lock = self.run.lock()
-        if lock is None:
-            self.state = "busy"
-            return
-        if self.run.done:  # by the other process, meanwhile
-            os.close(lock)
-            self.state = "kept"
-            return
+    choice: dict[str, Any]
+    command: tuple[str, ...]
+    folder: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended with a result."""
+        return (self.folder / DONE).is_file()
+
+    def lock(self) -> int | None:
+        """Lock the folder, which is made where it is missing.
+
+        Returns:
+            The descriptor of the lock, for the run's process to inherit; None while another process holds the lock.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR)
         try:
-            with (self.run.folder / "output.log").open("wb") as output:
-                self.process = subprocess.Popen(
-                    self.run.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    pass_fds=[lock],  # so the lock lives as long as the run, even when the sweep is killed
-                    start_new_session=True,  # Ctrl-C comes to the sweep, which tells its runs
-                    preexec_fn=functools.partial(_stop_with, os.getpid()) if sys.platform == "linux" else None,
-                )
-        finally:
-            os.close(lock)
-        self.state, self.slot, self.start = "running", slot, time.monotonic()
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
 
-    def poll(self) -> bool:
-        """Whether it has ended since it was last asked."""
-        if self.process is None or self.state != "running":
-            return False
-        code = self.process.poll()
-        self.seconds = time.monotonic() - self.start
-        self.shown = newest_scores(self.run.folder) or self.shown
-        if code is None:
-            return False
-        self.exit_code = code
-        self.run.finish(code, self.seconds)
-        self.state = "done" if code in FINAL else "failed"
-        return True
+    def finish(self, exit_code: int, seconds: float) -> None:
+        """Record that it is done, if ``exit_code`` is that of a result.
 
-    def stop(self) -> None:
-        """Tell it to stop, and wait until it has."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-
-    def line(self) -> str:
-        """What it is and how it went."""
-        scores = "  ".join(f"{name} {value}" for name, value in self.shown.items())
-        last = "" if self.exit_code in FINAL else f"  exit code {self.exit_code}: {last_line(self.run.folder)}"
-        return f"{self.state:8}{label(self.run.choice)}  {scores}  {self.seconds:.0f} s{last}"
+        Args:
+            exit_code: That of the run's process.
+            seconds: How long the process ran.
+        """
+        if exit_code in FINAL:
+            known = {"arguments": self.choice, "command": shlex.join(self.command)}
+            text = json.dumps(known | {"exit_code": exit_code, "seconds": round(seconds, 1)}, indent=2)
+            draft = self.folder / f"{DONE}.draft"
+            draft.write_text(f"{text}\n")
+            draft.rename(self.folder / DONE)
 
 
-def newest_scores(folder: Path) -> dict[str, str]:
-    """The last validation in a run's newest ``metrics.csv``; nothing where there is none yet."""
-    files = sorted(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        return {}
-    with files[-1].open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("val/top1")]
-    return {"epoch": str(int(rows[-1]["epoch"]) + 1), "val/top1": f"{float(rows[-1]['val/top1']):.4f}"} if rows else {}
+def plan(sweep: Sweep, place: Path, flags: Sequence[str] = ()) -> list[Run]:
+    """The runs of a sweep, each once, with their folders in ``place``; all are given ``flags`` as well."""
+    runs = {}
+    for choice in sweep.choices:
+        arguments = [f"--{name}={value}" for name, value in choice.items()]  # as wandb agent writes them
+        command = [part for word in sweep.command for part in (arguments if word == "${args}" else [word])]
+        folder = place / f"{label(choice)}-{fingerprint(command)}"
+        command = [sys.executable if word == INTERPRETER else word for word in command if word != "${env}"]
+        runs[folder] = Run(choice, (*command, *flags, f"--trainer.default_root_dir={folder}"), folder)
+    return list(runs.values())
 
 
-def last_line(folder: Path) -> str:
-    """The last line that a run printed."""
-    lines = (folder / "output.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def label(choice: dict[str, Any]) -> str:
+    """A choice as text that can name a folder: ``width=0.25,seed_everything=0``, at most 120 characters."""
+    words = ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in choice.items())
+    return re.sub(r"[^\w.,=+-]+", "_", words)[:120]
 
 
-def _stop_with(parent: int) -> None:
-    # a sweep that is killed outright tells its runs nothing: the kernel does
-    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGTERM)
-    if os.getppid() != parent:  # it was killed just now
-        os._exit(128 + signal.SIGTERM)
+def fingerprint(command: list[str]) -> str:
+    """Eight hexadecimal digits that change with the command and with the content of the pages that it names."""
+    pages = [
+        word.partition("=")[2] or following
+        for word, following in itertools.pairwise([*command, ""])
+        if word.partition("=")[0] in ("-c", "--config")
+    ]
+    content = [Path(page).read_text() for page in pages if Path(page).is_file()]
+    return hashlib.sha256(json.dumps([command, content]).encode()).hexdigest()[:8]

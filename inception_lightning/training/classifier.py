@@ -1,30 +1,40 @@
 """`InceptionClassifier`: the training step, once, for every network."""
 
 import logging
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, distributed
-from torch.optim import AdamW
+from torch import Tensor, distributed, nn
+from torch.optim import AdamW, Muon
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torchmetrics import Metric, MetricCollection
 
+from inception_lightning.configurable import partial_class
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
-from inception_lightning.training.losses import classification_losses, weights_by_stage
+from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
 from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    made,
     parameter_groups,
     scale_rates,
+    steps_of,
 )
 from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.trust import locate
 from inception_lightning.weights.load import load_weights
 
 log = logging.getLogger(__name__)
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""What a network that says nothing of it is taken to expect, as torchvision's do."""
 
 
 class Prediction(NamedTuple):
@@ -39,7 +49,9 @@ class Prediction(NamedTuple):
 
 
 class InceptionClassifier(Rebuildable):
-    """Trains and evaluates an Inception network on uint8 images.
+    """Trains and evaluates an Inception network, or any other that gives logits, on uint8 images.
+
+    For a training step of one's own, subclass it: `training_step` is short, and `losses` is what most change.
 
     Attributes:
         net: The network. Its weights are channels-last in memory, which convolutions like best.
@@ -50,12 +62,15 @@ class InceptionClassifier(Rebuildable):
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
-        net: Inception,
+        net: nn.Module,
         *,
         weights: str | None = None,
+        loss: nn.Module | Callable[..., Any] | str | None = None,
+        metrics: Mapping[str, Metric] | None = None,
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
+        lr_monitor: str = "val/loss",
         base_batch_size: int | None = None,
         trunk_rate: float = 1.0,
         aux_weight: float | dict[str, float] | None = None,
@@ -66,12 +81,20 @@ class InceptionClassifier(Rebuildable):
         """Say what is trained and how.
 
         Args:
-            net: The network.
-            weights: Public weights to start from, or a file of weights; see `models.weights`. They bring the
+            net: The network: normalised images (N, 3, H, W) -> logits (N, num_classes). Only an Inception has
+                heads. Another one is normalised as its timm ``pretrained_cfg`` says, or as torchvision's are.
+            weights: Public weights to start from, or a file of weights; see `weights.load`. They bring the
                 mean and std that they were trained with.
+            loss: Logits (N, K) and class indices (N,), or shares (N, K) of a mixed batch, -> the mean loss; a module,
+                a function or a function's import path. It serves the heads as well. By default cross-entropy;
+                `losses.FocalLoss` and `losses.BinaryCrossEntropy` are others.
+            metrics: Name -> metric of torchmetrics that takes logits (N, K) and class indices (N,), besides top-1
+                and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
             optimizer: Makes the optimizer from parameter groups.
-            lr_scheduler: Makes the learning-rate schedule from the optimizer.
+            lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
+                told its length.
             lr_interval: Whether the schedule advances every epoch or every step.
+            lr_monitor: What ReduceLROnPlateau watches.
             base_batch_size: The global batch (images per step, all processes) that the optimizer's rate is
                 meant for: with another one the rate grows or shrinks with it. By default it never does.
             trunk_rate: Factor on the rate of all stages, at least 0; the classifiers keep the whole rate.
@@ -82,38 +105,52 @@ class InceptionClassifier(Rebuildable):
             cutmix: Alpha of CutMix, 0 for none.
 
         Raises:
-            InputError: A weight for a stage that has no head, a number out of range, or weights that
-                cannot be had or do not fit.
+            InputError: A weight for a stage that has no head, a number out of range, something that only an
+                Inception network has, or weights that cannot be had or do not fit.
         """
         super().__init__()
-        if not 0 <= label_smoothing <= 1:
-            raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
-        if weights is not None:
+        if partial_class(optimizer) is Muon:
+            raise InputError(
+                "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
+            )
+        refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
+        if isinstance(net, Inception) and weights is not None:
             load_weights(net, weights)
         self.net = net.to(memory_format=torch.channels_last)
+        self.loss = chosen_loss(loss, label_smoothing)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
+        self.lr_monitor = lr_monitor
         self.base_batch_size = base_batch_size
         self.trunk_rate = trunk_rate
         self.aux_weights = weights_by_stage(net, aux_weight)
         self.label_smoothing = label_smoothing
         self.mixup = mixup
         self.cutmix = cutmix
-        self.forward_with_aux = net.forward_with_aux
         self.class_names = ()
-        self.register_buffer("mean", torch.tensor(net.mean)[:, None, None])  # (3, 1, 1)
-        self.register_buffer("std", torch.tensor(net.std)[:, None, None])
-        ks = (1, 5) if net.num_classes > 5 else (1,)
+        mean, std = normalisation(net)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.num_classes = classes_of(net)
+        self._make_metrics(None if loss is None else self.loss, metrics or {})
+        if isinstance(net, Inception):
+            self.forward_with_aux = net.forward_with_aux
+            for name, weight in self.aux_weights.items():
+                net.aux_heads[name].requires_grad_(weight > 0)
+
+    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
+        ks = (1, 5) if self.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
-        self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
-        for name, weight in self.aux_weights.items():
-            net.aux_heads[name].requires_grad_(weight > 0)
+        self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
+        own = MetricCollection(dict(metrics), compute_groups=False)
+        self.val_metrics, self.test_metrics = own.clone(), own.clone()
 
     def compile(self) -> None:
         """Have both passes of the network compiled when they first run; the names in the state dict stay."""
         self.net.compile()
-        self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+        if isinstance(self.net, Inception):
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
@@ -147,12 +184,13 @@ class InceptionClassifier(Rebuildable):
         Raises:
             InputError: The numbers of classes differ, or the images are too small.
         """
-        if data.num_classes != self.net.num_classes:
+        if data.num_classes != self.num_classes:
             raise InputError(
-                f"the network has num_classes {self.net.num_classes} and {type(data).__name__} has {data.num_classes}: "
+                f"the network has num_classes {self.num_classes} and {type(data).__name__} has {data.num_classes}: "
                 "leave num_classes out, it is taken from the data"
             )
-        self.net.check_size(data.image_size, data.image_size)
+        if isinstance(self.net, Inception):
+            self.net.check_size(data.image_size, data.image_size)
 
     def on_fit_start(self) -> None:
         """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""
@@ -161,18 +199,18 @@ class InceptionClassifier(Rebuildable):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
         images, labels = batch
-        inputs, targets = mix(
-            self.normalize(images), labels, self.net.num_classes, mixup=self.mixup, cutmix=self.cutmix
-        )
+        inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
         logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
-        losses = classification_losses(
-            logits, aux_logits, targets, aux_weights=self.aux_weights, label_smoothing=self.label_smoothing
-        )
+        losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return losses["loss"]
+
+    def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
+        """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""
+        return classification_losses(logits, aux_logits, targets, loss=self.loss, aux_weights=self.aux_weights)
 
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
@@ -182,18 +220,18 @@ class InceptionClassifier(Rebuildable):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
-        return self._evaluate(batch, self.val_scores, self.val_loss)
+        return self._evaluate(batch, self.val_scores, self.val_loss, self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one test batch."""
-        self._evaluate(batch, self.test_scores, self.test_loss)
+        self._evaluate(batch, self.test_scores, self.test_loss, self.test_metrics)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """The most probable classes of one batch, whose labels are the samples' own indices."""
         images, indices = batch
         if len(indices) == 0:  # this process has no photo
             return Prediction(indices, indices[:, None], indices[:, None])
-        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.net.num_classes))
+        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.num_classes))
         return Prediction(indices, classes, probabilities)
 
     def on_train_epoch_end(self) -> None:
@@ -203,29 +241,35 @@ class InceptionClassifier(Rebuildable):
         self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss and accuracy over all validation images."""
-        self._log("val", self.val_scores, self.val_loss)
+        """Log loss, accuracy and metrics over all validation images."""
+        self._log("val", self.val_scores, self.val_loss, self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
-        """Log loss and accuracy over all test images."""
-        self._log("test", self.test_scores, self.test_loss)
+        """Log loss, accuracy and metrics over all test images."""
+        self._log("test", self.test_scores, self.test_loss, self.test_metrics)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and, where there is one, the schedule.
 
         Raises:
-            InputError: Lightning cannot clip the gradients of this optimizer.
+            InputError: Lightning cannot clip the gradients of this optimizer, the schedule's length is not known, or
+                one of them refuses its arguments.
         """
-        optimizer = self.optimizer(parameter_groups(self.net, self.net.stages if self.trunk_rate != 1 else ()))
+        trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
+        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
         if self.lr_scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval},
-        }
+        interval, length = self.lr_interval, dict[str, int]()
+        if partial_class(self.lr_scheduler) is OneCycleLR:
+            interval, length = "step", {"total_steps": steps_of(self.trainer)}
+        schedule = made("model.lr_scheduler", self.lr_scheduler, optimizer, **length)
+        advance: Any = {"scheduler": schedule, "interval": interval}
+        if isinstance(schedule, ReduceLROnPlateau):
+            advance["monitor"] = self.lr_monitor
+        return {"optimizer": optimizer, "lr_scheduler": advance}
 
     def _rate_factor(self) -> float:
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
@@ -236,15 +280,19 @@ class InceptionClassifier(Rebuildable):
             log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
         return batch_size / self.base_batch_size
 
-    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss) -> Tensor:
+    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss, metrics: MetricCollection) -> Tensor:
         images, labels = batch
         # a process without a sample counts none of them
-        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.net.num_classes)
+        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.num_classes)
         loss.update(logits, labels)
         scores.update(logits, labels)
+        if len(labels):
+            metrics.update(logits.float(), labels)
         return logits
 
-    def _log(self, split: str, scores: TopK, loss: MeanLoss | None = None) -> None:
+    def _log(
+        self, split: str, scores: TopK, loss: MeanLoss | None = None, metrics: MetricCollection | None = None
+    ) -> None:
         # The metrics gather all processes themselves: every process logs the same numbers.
         values = scores.compute()
         scores.reset()
@@ -252,3 +300,69 @@ class InceptionClassifier(Rebuildable):
             values["loss"] = loss.compute()
             loss.reset()
         self.log_dict({f"{split}/{name}": value for name, value in values.items()}, prog_bar=split == "val")
+        if metrics:
+            self.log_dict({f"{split}/{name}": value for name, value in _scalars(metrics.compute()).items()})
+            metrics.reset()
+
+
+def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float) -> Loss:
+    """The loss that was asked for; cross-entropy where none was.
+
+    Raises:
+        InputError: It cannot be imported, or the smoothing (0..1) is out of range or belongs to another loss.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
+    if loss is not None and label_smoothing:
+        raise InputError("label_smoothing belongs to the usual loss: give it to your own, or leave one out")
+    if isinstance(loss, str):
+        found: Loss = locate(loss)
+        return found
+    return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:
+    """See to it that arguments which only an Inception network understands are left out for another.
+
+    Raises:
+        InputError: One was given.
+    """
+    for name, value in said.items():
+        if value is not None and not isinstance(net, Inception):
+            raise InputError(f"{name} is for Inception networks, and this is {type(net).__name__}: leave it out")
+
+
+def normalisation(net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and std, per channel of images in 0..1, that a network expects."""
+    if isinstance(net, Inception):
+        return net.mean, net.std
+    known = getattr(net, "pretrained_cfg", None) or {}
+    return tuple(known.get("mean", IMAGENET_MEAN)), tuple(known.get("std", IMAGENET_STD))
+
+
+def classes_of(net: nn.Module) -> int:
+    """The length of a network's logits: what it says, or else the outputs of its last layer.
+
+    Raises:
+        InputError: Neither is known.
+    """
+    said = getattr(net, "num_classes", None)
+    if isinstance(said, int):
+        return said
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    if not layers:
+        raise InputError(f"{type(net).__name__} does not say how many classes it has: give it an attribute num_classes")
+    last = layers[-1]
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+
+
+def _scalars(values: dict[str, Any]) -> dict[str, Tensor]:
+    """Metrics that can be logged.
+
+    Raises:
+        InputError: One is no single number.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise InputError(f"model.metrics: {name} is no single number: choose an average, such as average: macro")
+    return values

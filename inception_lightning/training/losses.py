@@ -1,57 +1,101 @@
-"""The objective: label-smoothed cross-entropy of the classifier and of its auxiliary heads."""
+"""The objective: a loss of the classifier and of its auxiliary heads, cross-entropy unless another is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inception_lightning.configurable import Configurable
 from inception_lightning.errors import InputError
-from inception_lightning.models.network import Inception
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Logits (N, K), and class indices (N,) or each class's share (N, K) -> the mean loss of the batch, a scalar."""
+
+
+class FocalLoss(Configurable, nn.Module):
+    """Cross-entropy that counts what is already right less: Lin et al., arXiv:1708.02002, equation 4.
+
+    ``(1 - p) ** gamma`` weighs each target's ``-log p``; targets may be shares, as MixUp and label smoothing make them.
+    """
+
+    def __init__(self, gamma: float = 2.0) -> None:
+        """Say how much less.
+
+        Args:
+            gamma: The exponent, at least 0; 0 is cross-entropy, the paper's best is 2.
+
+        Raises:
+            InputError: It is negative.
+        """
+        super().__init__()
+        if not gamma >= 0:
+            raise InputError(f"gamma must be at least 0, got {gamma}")
+        self.gamma = gamma
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch."""
+        logs = F.log_softmax(logits, dim=1)  # (N, K)
+        weighted = (1 - logs.exp()) ** self.gamma * logs
+        return -(weighted * shares(targets, logits)).sum(dim=1).mean()
+
+
+class BinaryCrossEntropy(Configurable, nn.Module):
+    """Each class against all others, as Wightman et al., arXiv:2110.00476, train: the sum over classes, K terms."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch."""
+        each = F.binary_cross_entropy_with_logits(logits, shares(targets, logits), reduction="none")  # (N, K)
+        return each.sum(dim=1).mean()
+
+
+def shares(targets: Tensor, logits: Tensor) -> Tensor:
+    """Class indices (N,) as each class's share (N, K), in the type of the logits (N, K); shares stay as they are."""
+    if targets.ndim == 2:
+        return targets.to(logits.dtype)
+    return F.one_hot(targets, logits.shape[1]).to(logits.dtype)
 
 
 def classification_losses(
-    logits: Tensor,
-    aux_logits: Mapping[str, Tensor],
-    labels: Tensor,
-    *,
-    aux_weights: Mapping[str, float],
-    label_smoothing: float,
+    logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor, *, loss: Loss, aux_weights: Mapping[str, float]
 ) -> dict[str, Tensor]:
-    """The loss to minimise and its parts.
-
-    Label smoothing is Rethinking, section 7: the target is 1 - eps of the label and eps / K on each
-    of the K classes. Auxiliary losses are Going deeper with convolutions, section 5.
+    """The loss to minimise and its parts; auxiliary losses are Going deeper with convolutions, section 5.
 
     Args:
         logits: (N, K).
         aux_logits: Stage name -> its head's logits (N, K).
-        labels: Class indices (N,), or each class's share (N, K).
+        targets: Class indices (N,), or each class's share (N, K).
+        loss: What is computed of the classifier's and of every head's logits.
         aux_weights: Stage name -> weight of its head's loss, at least 0.
-        label_smoothing: eps, 0..1.
 
     Returns:
         ``loss``, the weighted sum; ``loss_main``; and ``loss_<stage>`` of each head, unweighted.
     """
-    main = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    heads = {name: F.cross_entropy(head, labels, label_smoothing=label_smoothing) for name, head in aux_logits.items()}
+    main = loss(logits, targets)
+    heads = {name: loss(head, targets) for name, head in aux_logits.items()}
     total = main
-    for name, loss in heads.items():
-        total = total + aux_weights[name] * loss
-    return {"loss": total, "loss_main": main} | {f"loss_{name}": loss for name, loss in heads.items()}
+    for name, one in heads.items():
+        total = total + aux_weights[name] * one
+    return {"loss": total, "loss_main": main} | {f"loss_{name}": one for name, one in heads.items()}
 
 
-def weights_by_stage(net: Inception, weight: float | Mapping[str, float] | None) -> dict[str, float]:
+def weights_by_stage(net: nn.Module, weight: float | Mapping[str, float] | None) -> dict[str, float]:
     """The weight of each head's loss: ``weight`` itself, its entry for the stage, or the network's own.
+
+    Args:
+        net: The network; one without ``aux_heads`` has none.
+        weight: At least 0.
 
     Raises:
         InputError: It names a stage that has no head, or is negative.
     """
+    heads, own = list(getattr(net, "aux_heads", ())), float(getattr(net, "aux_weight", 0.0))
     if not isinstance(weight, Mapping):
-        weight = dict.fromkeys(net.aux_heads, net.aux_weight if weight is None else weight)
-    unknown = sorted(set(weight) - set(net.aux_heads))
+        weight = dict.fromkeys(heads, own if weight is None else weight)
+    unknown = sorted(set(weight) - set(heads))
     if unknown:
-        raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(net.aux_heads) or 'no stage'}")
-    weights = {name: float(weight.get(name, net.aux_weight)) for name in net.aux_heads}
+        raise InputError(f"aux_weight names {unknown[0]!r}, and the heads are on {sorted(heads) or 'no stage'}")
+    weights = {name: float(weight.get(name, own)) for name in heads}
     lowest = min(weights.values(), default=0.0)
     if not lowest >= 0:
         raise InputError(f"aux_weight must be at least 0, got {lowest}")

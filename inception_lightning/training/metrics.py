@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric
 
+from inception_lightning.training.losses import Loss
+
 
 class TopK(Metric):
     """Share of samples whose label is among the k highest logits, for several k from one search.
@@ -38,7 +40,7 @@ class TopK(Metric):
 
 
 class MeanLoss(Metric):
-    """Mean cross-entropy, summed in float64: in float32 it is the same however samples are batched and shared out.
+    """Mean loss, summed in float64: in float32 cross-entropy is the same however samples are batched and shared out.
 
     torchmetrics' own mean adds up the float32 means of batches, so its last digits depend on the batches.
     """
@@ -47,16 +49,24 @@ class MeanLoss(Metric):
     sum: Tensor
     count: Tensor
 
-    def __init__(self) -> None:
-        """Count from nothing."""
+    def __init__(self, loss: Loss | None = None) -> None:
+        """Count from nothing.
+
+        Args:
+            loss: Gives the mean over a batch, of which each sample counts alike; by default cross-entropy.
+        """
         super().__init__()
+        self.mean_of = loss
         self.add_state("sum", torch.tensor(0.0), dist_reduce_fx="sum")  # float64 with the first batch
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch, which may be empty: logits (N, K), class indices (N,)."""
         wide = logits.float() if logits.device.type == "mps" else logits.double()  # Apple's GPUs have no float64
-        self.sum = self.sum + F.cross_entropy(wide, labels, reduction="sum")
+        if self.mean_of is None:
+            self.sum = self.sum + F.cross_entropy(wide, labels, reduction="sum")
+        elif len(labels):
+            self.sum = self.sum + self.mean_of(wide, labels).double() * len(labels)
         self.count += len(labels)
 
     def compute(self) -> Tensor:

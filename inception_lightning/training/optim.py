@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
+import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from inception_lightning.errors import InputError
@@ -86,6 +87,23 @@ class RMSpropTF(Optimizer):
         torch._foreach_sub_(parameters, steps)
 
 
+class SequentialLR(lr_scheduler.SequentialLR):
+    """torch's: one schedule after another, here of schedules that a page can name, without their optimizer."""
+
+    def __init__(
+        self, optimizer: Optimizer, schedules: list[LRSchedulerCallable], milestones: list[int], last_epoch: int = -1
+    ) -> None:
+        """Say which and when.
+
+        Args:
+            optimizer: Its rates are what the schedules start from.
+            schedules: Makes each schedule from the optimizer, in order.
+            milestones: The epoch, or step, at which each but the first begins: one number fewer.
+            last_epoch: Where to go on; -1 starts.
+        """
+        super().__init__(optimizer, [make(optimizer) for make in schedules], milestones, last_epoch)
+
+
 class WarmupCosineLR(LRScheduler):
     """A straight rise to the optimizer's rate, then half a cosine down to 0.
 
@@ -120,6 +138,18 @@ class WarmupCosineLR(LRScheduler):
             return (step + 1) / (self.warmup + 1)
         done = min(1.0, (step - self.warmup) / (self.total - self.warmup))
         return (1 + math.cos(math.pi * done)) / 2
+
+
+def made(name: str, maker: Callable[..., Any], *given: Any, **more: Any) -> Any:
+    """What ``maker`` makes of its arguments; ``name`` is what a page calls it.
+
+    Raises:
+        InputError: It refuses one.
+    """
+    try:
+        return maker(*given, **more)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def parameter_groups(net: nn.Module, trunk: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -157,3 +187,23 @@ def _decayed_and_spared(parameters: Sequence[nn.Parameter]) -> list[dict[str, An
     weights = [parameter for parameter in parameters if parameter.ndim > 1]
     rest = [parameter for parameter in parameters if parameter.ndim <= 1]
     return [{"params": weights}, {"params": rest, "weight_decay": 0.0}] if parameters else []
+
+
+def steps_of(trainer: pl.Trainer) -> int:
+    """The optimizer steps of a whole training, for a schedule that must know them before the first.
+
+    Lightning's own ``estimated_stepping_batches`` would make the loader that a resumed run is to go on with.
+
+    Raises:
+        InputError: Training has no end.
+    """
+    data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
+    if trainer.max_epochs in (None, -1):
+        if trainer.max_steps == -1:
+            raise InputError("OneCycleLR must know its length: say --trainer.max_epochs or --trainer.max_steps")
+        return trainer.max_steps
+    batches = len((data or trainer.lightning_module).train_dataloader())
+    limit = trainer.limit_train_batches
+    batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
+    steps = -(-batches // trainer.accumulate_grad_batches) * (trainer.max_epochs or 0)
+    return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)

@@ -6,37 +6,44 @@ from typing import Any, Self
 
 import lightning.pytorch as pl
 import torch
+from torch import nn
 
 from inception_lightning import __version__
 from inception_lightning.configurable import KEY, Configurable, rebuild
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import InputError
-from inception_lightning.models.network import Inception
 from inception_lightning.runs.checkpoints import difference, read_checkpoint, refuse_other_classes
+from inception_lightning.trust import trusting
+
+EVALUATED = ("net", "loss", "metrics")
+"""What a module needs to be evaluated; another optimizer or schedule changes no figure."""
 
 
 class Rebuildable(Configurable, pl.LightningModule):
-    """Saves its own class and arguments as plain data, and is made from them again.
+    """Saves its own class and arguments as plain data, and is made from them again; so do its subclasses.
 
     Attributes:
         net: The network.
         class_names: The name of each class index, from the data or the checkpoint; empty before.
     """
 
-    net: Inception
+    net: nn.Module
     class_names: Sequence[str]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the module, and the data's description and class names, as plain data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the Trainer's entry points
         model = self.config
-        checkpoint[KEY] = {
+        own = {
             "version": __version__,
-            "weights": model["init_args"].pop("weights"),  # where training started, not to be loaded again
+            "weights": model["init_args"].pop("weights", None),  # where training started, not to be loaded again
             "model": model,
-            "data": data.config if isinstance(data, ImageDataModule) else None,
-            "class_names": list(self.class_names),
+            "data": data.config if isinstance(data, Configurable) else None,
         }
+        if KEY not in checkpoint:
+            own["unknown"] = list(self.unknown)
+        # what the command line has written there, see callbacks.Recipe, describes more than a module knows of itself
+        checkpoint[KEY] = own | checkpoint.get(KEY, {}) | {"class_names": list(self.class_names)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse weights of another network, or for other classes, in one sentence."""
@@ -53,15 +60,37 @@ class Rebuildable(Configurable, pl.LightningModule):
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
-        cls, checkpoint_path: Path | str, map_location: str | torch.device | None = "cpu"
+        cls,
+        checkpoint_path: Path | str,
+        map_location: str | torch.device | None = "cpu",
+        *,
+        trust: Sequence[str] = (),
+        **arguments: Any,
     ) -> Self:
         """The module as it was saved, network and class names included, in evaluation mode.
 
+        Args:
+            checkpoint_path: The file.
+            map_location: Where its tensors go.
+            trust: Packages whose classes the file may name, beside ours and what the program has imported.
+            arguments: Arguments that take the place of the saved ones; a network, loss or metric made in Python that
+                does not know its own arguments must be among them: ``net=resnet18(num_classes=10)``.
+
         Raises:
-            InputError: There is no such file, or it is not a checkpoint of this project.
+            InputError: There is no such file, it is not a checkpoint of this project, or it names a class that
+                nobody trusts.
         """
         checkpoint = read_checkpoint(checkpoint_path, map_location)
-        module: Self = rebuild(checkpoint[KEY]["model"])
+        described = checkpoint[KEY]["model"]
+        unknown = [name for name in checkpoint[KEY].get("unknown", ()) if name in EVALUATED and name not in arguments]
+        if unknown:
+            given = ", ".join(f"{name}=..." for name in unknown)
+            raise InputError(
+                f"{checkpoint_path} does not say how its {' and '.join(unknown)} is made: "
+                f"give it again, load_from_checkpoint(path, {given})"
+            )
+        with trusting(trust):
+            module: Self = rebuild(described, **arguments)
         module.load_state_dict(checkpoint["state_dict"])
         module.class_names = tuple(checkpoint[KEY]["class_names"])
         return module.eval()

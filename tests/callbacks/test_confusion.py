@@ -1,41 +1,27 @@
+import csv
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from inception_lightning.callbacks.confusion import TABLE_ROWS, confusion_chart, draw_confusion, write_counts
-
-COUNTS = torch.tensor([[8, 2, 0], [0, 5, 0], [0, 0, 0]])  # nothing is truly the third
-NAMES = ("cat", "dog", "a name that is much too long")
-
-
-def test_counts_are_written_by_true_class(tmp_path: Path) -> None:
-    write_counts(tmp_path / "confusion.csv", COUNTS, NAMES)
-    header, cat, *_ = (tmp_path / "confusion.csv").read_text().splitlines()
-    assert header == "true \\ predicted,cat,dog,a name that is much too long"
-    assert cat == "cat,8,2,0"
+from inception_lightning.callbacks import Confusion
+from inception_lightning.data import Digits
+from inception_lightning.models import InceptionResNetV1
+from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 
-def test_the_picture_shows_shares_of_the_true_class_and_counts(tmp_path: Path) -> None:
-    figure = draw_confusion(COUNTS, NAMES)
-    axis = figure.axes[0]
-    drawn = np.asarray(axis.get_images()[0].get_array())
-    assert drawn.tolist() == [[80, 20, 0], [0, 100, 0], [0, 0, 0]]
-    assert [text.get_text() for text in axis.texts] == ["8", "2", "5"]
-    assert axis.get_title() == "15 validation images, last epoch"
-    figure.savefig(tmp_path / "confusion.png")
-
-
-def test_many_classes_are_drawn_without_names(tmp_path: Path) -> None:
-    figure = draw_confusion(torch.eye(100, dtype=torch.long), [str(index) for index in range(100)])
-    assert len(figure.axes[0].texts) == 0
-    figure.savefig(tmp_path / "confusion.png")
-
-
-def test_wandb_gets_the_most_frequent_pairs_and_no_more_than_it_shows() -> None:
-    table = confusion_chart(COUNTS, NAMES).table
-    assert table.data == [["cat", "cat", 8], ["dog", "dog", 5], ["cat", "dog", 2]]
-    counts = torch.ones(101, 101, dtype=torch.long) + torch.eye(101, dtype=torch.long)
-    many = confusion_chart(counts, [str(index) for index in range(101)]).table.data
-    assert len(many) == TABLE_ROWS
-    assert [row[2] for row in many[:102]] == [2] * 101 + [1]
+def test_the_matrix_is_that_of_the_last_validation(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = Digits(image_size=16, batch_size=64, num_workers=0)
+    module = InceptionClassifier(InceptionResNetV1(10, width=0.1, depths=(1, 1, 1), stem="small"))
+    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=4, callbacks=[Confusion(tmp_path)])
+    trainer.fit(module, datamodule=data)
+    with (tmp_path / "confusion.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    counts = torch.tensor([[int(count) for count in row[1:]] for row in rows])  # (true, predicted)
+    views = data.views("val")
+    labels = torch.tensor([views[index][1] for index in range(len(views))])
+    assert header[1:] == list(data.class_names)
+    assert counts.sum(dim=1).tolist() == labels.bincount(minlength=10).tolist()  # each image once, one validation
+    assert counts.trace() / counts.sum() == trainer.callback_metrics["val/top1"]
+    assert (tmp_path / "confusion.png").is_file()

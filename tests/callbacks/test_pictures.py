@@ -2,14 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from inception_lightning.callbacks.pictures import draw_curves, draw_predictions, predict_some, predictions_table
-from inception_lightning.data import Digits
-from inception_lightning.models import InceptionResNetV1
-from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.callbacks.pictures import draw_curves
 
 METRICS = """epoch,step,train/loss,train/loss_main,train/lr,val/loss,val/top1,val/top5
 0,9,2.5,2.0,0.1,,,
@@ -44,35 +39,3 @@ def test_runs_that_logged_nothing_are_drawn_too(tmp_path: Path, content: str) ->
     figure = draw_curves(tmp_path / "metrics.csv")
     assert lines(figure, 0) == lines(figure, 1) == {}
     figure.savefig(tmp_path / "curves.png")
-
-
-class Sevens(InceptionClassifier):
-    """Says 7 to everything."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.eye(10)[7].expand(len(images), -1)
-
-
-@pytest.mark.parametrize(("fraction", "count"), [(0.2, 32), (0.01, 18)])
-def test_predictions_show_true_and_predicted_names(fraction: float, count: int) -> None:
-    data = Digits(val_fraction=fraction)
-    module = Sevens(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
-    guesses = predict_some(module, data)
-    figure = draw_predictions(guesses)
-    shown = [axis for axis in figure.axes if axis.get_images()]
-    assert len(shown) == count
-    views = data.views("val")
-    picked = torch.linspace(0, len(views) - 1, count).long().tolist()
-    for axis, index in zip(shown, picked, strict=True):
-        image, label = views[index]
-        assert axis.get_title() == f"true {label}\nsays 7{'' if label == 7 else ' ✗'}"
-        assert axis.title.get_color() == ("black" if label == 7 else "#c22")
-        drawn = torch.as_tensor(axis.get_images()[0].get_array())
-        assert torch.equal(drawn.permute(2, 0, 1), image)
-    assert len({axis.get_title() for axis in shown}) > 5  # evenly picked, not the first ones
-    assert module.training
-    table = predictions_table(guesses)
-    assert table.columns == ["image", "true", "predicted", "probability"]
-    assert [row[1:] for row in table.data] == [
-        [str(views[index][1]), "7", pytest.approx(0.232, abs=1e-3)] for index in picked
-    ]

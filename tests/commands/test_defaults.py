@@ -5,34 +5,26 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
-from inception_lightning.commands.defaults import said, weights_configuration, with_defaults
-from inception_lightning.configurable import KEY
+from inception_lightning.commands.command_line import CommandLine
+from inception_lightning.commands.defaults import Start, start_of, weights_page
+from inception_lightning.configurable import KEY, class_path
 from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionV4
+from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.weights.save import save_weights
 
 
-def first_page(args: list[str]) -> dict[str, Any]:
-    page: dict[str, Any] = json.loads(args[1].removeprefix("--config="))
-    return page
+def start(*words: str) -> Start:
+    return start_of(CommandLine.read(words))
 
 
-def test_flags_win_over_pages_and_later_pages_over_earlier(tmp_path: Path) -> None:
-    pages = [tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"]
-    for page, epochs in zip(pages, (1, 2, None), strict=True):
-        page.write_text(yaml.safe_dump({"trainer": {"max_epochs": epochs}}))
-    args = [f"--config={pages[0]}", "-c", str(pages[1]), "--config", str(pages[2])]
-    assert said(args, "trainer.max_epochs") == 2
-    assert said([*args, "--trainer.max_epochs", "3"], "trainer.max_epochs") == "3"
-    assert said(["--trainer.max_epochs=4", *args], "trainer.max_epochs") == "4"
-    assert said(args, "model.net") is None
+def first_page(*words: str) -> dict[str, Any]:
+    return start(*words).pages[0]
 
 
-@pytest.mark.parametrize("args", [["models"], ["fit", "--help"], []])
-def test_what_needs_nothing_is_left_alone(args: list[str]) -> None:
-    assert with_defaults(args, "runs") == args
+def test_help_needs_nothing() -> None:
+    assert start("fit", "--help") == Start(InceptionClassifier)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +38,11 @@ def test_what_needs_nothing_is_left_alone(args: list[str]) -> None:
     ],
 )
 def test_the_default_data_stand_back_where_others_are_named(args: list[str], expected: str) -> None:
-    assert first_page(with_defaults(["fit", *args], "runs")) == {"data": expected}
+    assert first_page("fit", *args) == {"data": expected}
 
 
 def test_public_weights_choose_the_network_and_how_it_is_shown_images() -> None:
-    page = first_page(with_defaults(["fit", "--model.weights=torchvision/googlenet", "--data=ImageFolder"], "runs"))
+    page = first_page("fit", "--model.weights=torchvision/googlenet", "--data=ImageFolder")
     assert page["model"]["net"]["class_path"].endswith("GoogLeNet")
     assert page["model"]["net"]["init_args"]["preset"] == "torchvision"
     assert "num_classes" not in page["model"]["net"]["init_args"]
@@ -61,7 +53,7 @@ def test_public_weights_choose_the_network_and_how_it_is_shown_images() -> None:
 def test_a_file_of_weights_chooses_its_network(tmp_path: Path) -> None:
     file = tmp_path / "v4.safetensors"
     save_weights(InceptionV4(5, width=0.05, depths=(1, 1, 1)), file)
-    net = weights_configuration(str(file), "Digits")["model"]["net"]
+    net = weights_page(str(file), "Digits")["model"]["net"]
     assert net["class_path"].endswith("InceptionV4")
     assert net["init_args"]["width"] == 0.05
 
@@ -74,7 +66,7 @@ def held() -> dict[str, Any]:
     }
     return {
         "version": "0",
-        "model": {"class_path": "InceptionClassifier", "init_args": {"net": net, "label_smoothing": 0.1}},
+        "model": {"class_path": class_path(InceptionClassifier), "init_args": {"net": net, "label_smoothing": 0.1}},
         "data": data,
         "class_names": list("0123456789"),
     }
@@ -86,40 +78,27 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "x.ckpt"
 
 
-@pytest.mark.parametrize(
-    ("args", "expected"),
-    [
-        (["--a.b=1"], "1"),
-        (["--a.b", "1"], "1"),
-        (["--a.b=1", "--a.b", "2"], "2"),
-        (["--a.b=x=y"], "x=y"),
-        (["--a.bc=1", "--a=2", "a.b=3"], None),
-        ([], None),
-    ],
-)
-def test_said_in_flags(args: list[str], expected: str | None) -> None:
-    assert said(args, "a.b") == expected
-
-
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_a_checkpoint_brings_model_and_data(command: str, checkpoint: Path) -> None:
-    args = [command, "--trainer.devices=1", "--ckpt_path", str(checkpoint)]
-    found = first_page(with_defaults(args, "runs"))
-    model, data = held()["model"]["init_args"], held()["data"]
-    model["net"]["init_args"].pop("num_classes")  # from the data
+    line = CommandLine.read([command, "--trainer.devices=1", "--ckpt_path", str(checkpoint)])
+    found = start_of(line)
+    model, data = held()["model"], held()["data"]
+    model["init_args"]["net"]["init_args"].pop("num_classes")  # from the data
     data["init_args"].pop("seed")  # from seed_everything
-    assert found == {"model": model, "data": data}
-    assert f"--ckpt_path={checkpoint}" in with_defaults(args, "runs")[-2:]
+    assert found.pages == ({"model": model, "data": data},)
+    *_, flag, settled = found.arguments(line)
+    assert flag == "--trainer.devices=1"
+    expected = {"ckpt_path": str(checkpoint), "model": {"weights": None}}
+    assert json.loads(settled.removeprefix("--config=")) == expected
 
 
 def test_other_data_are_shown_as_the_checkpoints_were(checkpoint: Path) -> None:
-    args = ["test", f"--ckpt_path={checkpoint}", "--data=ImageFolder", "--data.root=x"]
-    data = first_page(with_defaults(args, "runs"))["data"]
+    data = first_page("test", f"--ckpt_path={checkpoint}", "--data=ImageFolder", "--data.root=x")["data"]
     assert data == {"class_path": "ImageFolder", "init_args": {"image_size": 20, "evaluation": {"fraction": 0.9}}}
 
 
 def test_prediction_shows_photos_as_the_checkpoints_data_were(checkpoint: Path) -> None:
-    data = first_page(with_defaults(["predict", f"--ckpt_path={checkpoint}", "--data.root=x"], "runs"))["data"]
+    data = first_page("predict", f"--ckpt_path={checkpoint}", "--data.root=x")["data"]
     assert data["class_path"] == "inception_lightning.data.folder.Photos"
     shown = {"image_size": 20, "evaluation": {"fraction": 0.9}}
     assert data["init_args"] == {"class_names": list("0123456789")} | shown
@@ -127,7 +106,7 @@ def test_prediction_shows_photos_as_the_checkpoints_data_were(checkpoint: Path) 
 
 def test_prediction_without_a_checkpoint_is_refused() -> None:
     with pytest.raises(InputError, match="predict needs the checkpoint of a trained network: say --ckpt_path FILE"):
-        with_defaults(["predict", "--data.root=x"], "runs")
+        start("predict", "--data.root=x")
 
 
 def test_last_is_looked_for_where_the_runs_are(checkpoint: Path, tmp_path: Path) -> None:
@@ -135,8 +114,20 @@ def test_last_is_looked_for_where_the_runs_are(checkpoint: Path, tmp_path: Path)
     found = place / "2026-01-01" / "checkpoints" / "last.ckpt"
     found.parent.mkdir(parents=True)
     os.link(checkpoint, found)
-    args = ["fit", "--ckpt_path=last", f"--trainer.default_root_dir={place}"]
-    assert f"--ckpt_path={found}" in with_defaults(args, "runs")
-    assert f"--ckpt_path={found}" in with_defaults(["fit", "--ckpt_path=last"], str(place))
+    (place / "2026-01-01" / "config.yaml").write_text("seed_everything: 0")
+    for command in ("fit", "test"):
+        held = start(command, "--ckpt_path=last", f"--trainer.default_root_dir={place}").checkpoint
+        assert held is not None
+        assert held.path == found
     with pytest.raises(InputError, match=f"no run in {tmp_path / 'no'} has a checkpoint 'last'"):
-        with_defaults(["fit", "--ckpt_path=last"], str(tmp_path / "no"))
+        start("fit", "--ckpt_path=last", f"--trainer.default_root_dir={tmp_path / 'no'}")
+
+
+def test_a_class_without_its_import_path_is_refused() -> None:
+    with pytest.raises(InputError, match=r"there is no class MyClassifier: give its import path, such as my_project"):
+        start("fit", "--model=MyClassifier")
+
+
+def test_what_is_no_lightning_module_is_refused() -> None:
+    with pytest.raises(InputError, match=r"torch.nn.modules.Linear is no LightningModule"):
+        start("fit", "--model=torch.nn.modules.Linear")

@@ -6,8 +6,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from inception_lightning import models
+from inception_lightning.__main__ import main
 from inception_lightning.commands import models as catalogue
-from inception_lightning.commands.models import ENTRIES, describe, detail, main, text
+from inception_lightning.commands.models import ENTRIES, describe, detail, text
 from inception_lightning.weights.public import PUBLIC
 
 NAMES = ["GoogLeNet", "InceptionV2", "InceptionV3", "InceptionV4", "InceptionResNetV1", "InceptionResNetV2"]
@@ -20,7 +21,7 @@ def test_every_network_and_every_public_checkpoint_is_shown_once() -> None:
 
 
 def test_the_overview_is_machine_readable(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--json"]) == 0
+    assert main(["models", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in data] == NAMES
     assert [row["parameters"] for row in data] == [7005832, 11285224, 23834568, 42679816, 22756328, 55843464]
@@ -48,7 +49,7 @@ def test_counts_are_those_of_torch() -> None:
 
 
 def test_a_stage_reads_as_in_the_paper(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["InceptionV4"]) == 0
+    assert main(["models", "InceptionV4"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["InceptionV4: Inception-v4 (2016, arXiv:1602.07261)", "299x299 images, at least 75x75"]
     assert next(line for line in lines if line.startswith("inception_b")).split() == [
@@ -58,16 +59,16 @@ def test_a_stage_reads_as_in_the_paper(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("name", ["inception-resnet-v2", "InceptionResNetV2", "inception_resnet_v2"])
 def test_names_are_found_however_they_are_written(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--json"]) == 0
+    assert main(["models", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "InceptionResNetV2"
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("Inceptoin-v3", "InceptionV3"), ("GoogleNet1", "GoogLeNet")])
 def test_a_wrong_name_gets_the_nearest(name: str, nearest: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name]) == 2
+    assert main(["models", name]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == f"lightning models: there is no network {name}: did you mean {nearest}?\n"
+    assert captured.err == f"error: there is no network {name}: did you mean {nearest}?\n"
 
 
 def test_the_overview_takes_about_a_second() -> None:

@@ -10,26 +10,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from inception_lightning.errors import InputError
-from inception_lightning.runs.checkpoints import LAST, MANIFEST, PREVIOUS, CheckpointFiles, newest_good, read_manifest
-
-import os
-from pathlib import Path
-
-import pytest
-import torch
-
 from inception_lightning.configurable import KEY
-from inception_lightning.runs.checkpoints import difference, newest, read_checkpoint
 from inception_lightning.errors import InputError
-
-
+from inception_lightning.runs.checkpoints import (
+    LAST,
+    MANIFEST,
+    PREVIOUS,
+    CheckpointFiles,
+    difference,
+    newest_good,
+    read_checkpoint,
+    read_manifest,
+)
+from inception_lightning.runs.folder import newest
 
 KILLS = 20
 SAVES_TIMED = 3
 # its processes start in no time, and know nothing of pytest's threads
 SAVING = multiprocessing.get_context("forkserver")
-SAVING.set_forkserver_preload(["tests.test_storage"])
+SAVING.set_forkserver_preload(["tests.runs.test_checkpoints"])
 
 
 def weights(step: int) -> torch.Tensor:

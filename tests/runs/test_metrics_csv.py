@@ -1,4 +1,10 @@
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from inception_lightning.runs.metrics_csv import MetricsFile
 
@@ -31,3 +37,40 @@ def test_a_resumed_run_goes_on_after_the_rows_that_its_checkpoint_knows(tmp_path
     for step in (3, 4):
         resumed.log_metrics({"loss": step}, step)
     assert path.read_bytes() == expected
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system without space."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can make a small file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_rows_wait_while_the_disk_is_full_and_none_is_lost_or_torn(
+    full_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def log_some(logger: MetricsFile, steps: range) -> None:
+        for step in steps:
+            logger.log_metrics({"loss": step / 7} | ({"top1": step / 3} if step % 5 == 0 else {}), step)
+
+    logger, expected = MetricsFile(full_disk / "metrics.csv"), MetricsFile(tmp_path / "metrics.csv")
+    log_some(logger, range(1, 4))
+    filler = full_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(512))
+    log_some(logger, range(4, 400))
+    logger.sync()
+    assert 0 < len(logger.waiting) < 399
+    assert logger.rows == len(lines(full_disk / "metrics.csv")) - 1
+    assert len([record for record in caplog.records if "rows wait in memory" in record.message]) == 1
+    filler.unlink()
+    logger.finalize("success")
+    log_some(expected, range(1, 400))
+    assert (full_disk / "metrics.csv").read_bytes() == (tmp_path / "metrics.csv").read_bytes()
+    assert logger.waiting == []

@@ -1,17 +1,21 @@
 """Runs that are killed and go on are the run that was not."""
 
 import csv
+import math
 import random
+import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
-from inception_lightning.runs.resuming import refuse_changes
 from inception_lightning.runs.checkpoints import newest_good
+from inception_lightning.runs.resuming import refuse_changes
 from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
 
 INTERVAL = 3
@@ -72,3 +76,46 @@ def test_what_may_change() -> None:
     refuse_changes(before, before | {"trainer": {"max_epochs": 9, "profiler": "simple", "precision": 32}, "model": {}})
     with pytest.raises(InputError, match=r"seed_everything: 0 -> 1; trainer\.precision: 32 -> bf16-mixed"):
         refuse_changes(before, {"seed_everything": 1, "trainer": {"precision": "bf16-mixed"}})
+
+
+def rates(run: Path) -> dict[int, float]:
+    """The learning rate of every step that was logged."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return {int(row["step"]): float(row["train/lr"]) for row in csv.DictReader(file) if row["train/lr"]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--model.optimizer.lr=0.5"], [0.5 * (1 + math.cos(math.pi * epoch / 10)) / 2 for epoch in (3, 4)]),
+        (["--model.lr_scheduler.T_max=4"], [0.003 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (3, 4)]),
+        (["--model.lr_scheduler=StepLR", "--model.lr_scheduler.step_size=4"], [0.003, 0.0003]),
+    ],
+)
+def test_another_rate_or_schedule_is_what_the_run_goes_on_with(
+    whole: Path, tmp_path: Path, flags: list[str], expected: list[float]
+) -> None:
+    run = tmp_path / whole.name
+    shutil.copytree(whole, run)
+    last = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+    wanted = [*flags, "--trainer.max_epochs=5", "--wandb.mode=disabled", "--trainer.accelerator=cpu"]
+    assert main(["fit", last, *wanted]) == 2
+    assert main(["fit", last, *wanted, "--allow_changes=true"]) == 0
+    assert [rates(run)[step] for step in (24, 32)] == pytest.approx(expected, rel=1e-6)
+    recorded = yaml.safe_load((run / "config.yaml").read_text())
+    assert main(["fit", last, "--trainer.max_epochs=6", "--model.label_smoothing=0", "--wandb.mode=disabled"]) == 2
+    assert recorded["model"]["optimizer"]["init_args"]["lr"] == (0.5 if "optimizer" in flags[0] else 0.003)
+
+
+def test_a_callback_that_changes_training_is_a_change() -> None:
+    watching = {"class_path": "lightning.pytorch.callbacks.LearningRateMonitor", "init_args": {}}
+    training = {"class_path": "inception_lightning.callbacks.Unfreeze", "init_args": {"epochs": {"stem": 1}}}
+
+    def page(*callbacks: Any) -> dict[str, Any]:
+        return {"trainer": {"callbacks": list(callbacks) or None}}
+
+    refuse_changes(page(), page(watching))
+    refuse_changes(page(training, watching), page(training))
+    for before, now in ((page(training), page()), (page(), page(training)), (page(training), page(watching))):
+        with pytest.raises(InputError, match=r"trainer\.callbacks"):
+            refuse_changes(before, now)

@@ -149,7 +149,7 @@ def test_without_a_key_the_dashboard_is_a_file_beside_the_run(
     assert json.loads((run / "dashboard.json").read_text()) == json.loads(json.dumps(spec("inception_lightning")))
     assert f"panels are in {run / 'dashboard.json'}" in capsys.readouterr().out
     assert main(["dashboard", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"lightning dashboard: {tmp_path} is no run's folder: it has no config.yaml\n"
+    assert capsys.readouterr().err == f"error: {tmp_path} is no run's folder: it has no config.yaml\n"
 
 
 class Server(BaseHTTPRequestHandler):

@@ -5,32 +5,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from inception_lightning.__main__ import main
-from inception_lightning.errors import InputError
-from inception_lightning.studies.sweep_file import fingerprint, plan, read
-
-SCRIPT = """
-import json, pathlib, sys, time
-args = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
-folder = pathlib.Path(args["trainer.default_root_dir"])
-time.sleep(float(args.get("sleep", 0)))
-(folder / "ran").open("a").write("x")
-sys.exit(int(args.get("code", 0)))
-"""
-
-
-def write(folder: Path, parameters: dict[str, object], **more: object) -> Path:
-    (folder / "script.py").write_text(SCRIPT)
-    command = ["${env}", "${interpreter}", str(folder / "script.py"), "${args}"]
-    file = folder / "sweep.yaml"
-    file.write_text(yaml.safe_dump({"method": "grid", "command": command, "parameters": parameters} | more))
-    return file
+from inception_lightning.studies.sweep_file import read
+from inception_lightning.studies.sweep_run import plan
+from tests.studies.sweeps import SCRIPT, write
 
 
 def ran(place: Path) -> list[str]:
@@ -88,56 +71,6 @@ def test_a_run_that_another_process_has_begun_is_left_to_it(
     assert ran(place) == []
 
 
-def test_arguments_are_those_of_an_agent(tmp_path: Path) -> None:
-    choice = {"a.b": 0.1, "c": [0.17, 0.1, 0.2], "d": True, "e": "learned"}
-    (run,) = plan(read(write(tmp_path, {name: {"value": value} for name, value in choice.items()})), tmp_path)
-    expected = create_sweep_command_args({"args": {name: {"value": value} for name, value in choice.items()}})["args"]
-    assert list(run.command) == [sys.executable, str(tmp_path / "script.py"), *expected, run.command[-1]]
-    assert run.command[-1] == f"--trainer.default_root_dir={run.folder}"
-
-
-def test_another_page_is_another_run(tmp_path: Path) -> None:
-    page = tmp_path / "page.yaml"
-    command = ["fit", f"--config={page}"]
-    found = set()
-    for epochs in (1, 2):
-        page.write_text(f"trainer: {{max_epochs: {epochs}}}")
-        found.add(fingerprint(command))
-    assert len(found) == 2
-
-
-def test_a_random_sweep_draws_the_same_runs_again(tmp_path: Path) -> None:
-    parameters = {
-        "a": {"min": 1, "max": 9},
-        "b": {"min": 0.0, "max": 1.0},
-        "c": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1},
-        "d": {"values": ["x", "y"], "probabilities": [1, 0]},
-    }
-    file = write(tmp_path, parameters, method="random", run_cap=5)
-    choices = read(file).choices
-    assert choices == read(file).choices
-    assert len(choices) == 5
-    assert all(choice["d"] == "x" and 1 <= choice["a"] <= 9 and 0.001 <= choice["c"] <= 0.1 for choice in choices)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("parameters: {a: {value: 1}}\nmethod: bayes", "grid and random need no server"),
-        ("parameters: {a: {value: 1}}\nmethod: random", "without an end"),
-        ("parameters: {a: {min: 1, max: 2}}\nmethod: grid", "needs value or values"),
-        ("parameters: {a: {distribution: beta}}\nmethod: random\nrun_cap: 1", "is none of"),
-        ("method: grid", "has no parameters"),
-        ("a: [", "cannot be read"),
-    ],
-)
-def test_what_needs_a_server_or_makes_no_sense_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "sweep.yaml").write_text(content)
-    with pytest.raises(InputError, match=message):
-        read(tmp_path / "sweep.yaml")
-    assert main(["sweep", str(tmp_path / "sweep.yaml")]) == 2
-
-
 @pytest.mark.slow
 def test_an_agents_call_trains_the_same_run(tmp_path: Path) -> None:
     sweep = yaml.safe_load(Path("experiments/residual_scale/short.yaml").read_text())
@@ -162,29 +95,3 @@ def test_an_agents_call_trains_the_same_run(tmp_path: Path) -> None:
     subprocess.run([*command, f"--trainer.default_root_dir={agents}"], check=True, timeout=120)
     (local,), (agent,) = tmp_path.glob("local/*/*/metrics.csv"), agents.glob("*/metrics.csv")
     assert local.read_text() == agent.read_text()
-
-
-def at(config: Any, knob: str) -> Any:
-    for part in knob.split("."):
-        config = config[part]
-    return config
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("sweep", 54), ("short", 18), ("claim", 24), ("claim_rate", 6), ("claim_norm", 6), ("claim_clip", 3)],
-)
-def test_the_study_is_a_sweep_of_commands_that_parse(
-    name: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = plan(read(Path(f"experiments/residual_scale/{name}.yaml")), tmp_path)
-    assert len(runs) == count
-    command = list(runs[-1].command)
-    assert command[1:4] == ["-m", "inception_lightning", "fit"]
-    with pytest.raises(SystemExit) as stop:  # --print_config ends in the parser
-        main([*command[3:], "--print_config"])
-    assert stop.value.code == 0
-    config = yaml.safe_load(capsys.readouterr().out)
-    assert runs[-1].choice["seed_everything"] == 2
-    for knob, value in runs[-1].choice.items():
-        assert at(config, knob) == (yaml.safe_load(value) if isinstance(value, str) else value)

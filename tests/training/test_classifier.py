@@ -19,11 +19,16 @@ from inception_lightning.configurable import KEY
 from inception_lightning.data import Digits, ImageFolder
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
-from inception_lightning.models import GoogLeNet, InceptionResNetV1, InceptionV3
+from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1, InceptionV3
 from inception_lightning.training.classifier import InceptionClassifier, Prediction
 from inception_lightning.weights.save import save_weights
 
 SGD = functools.partial(torch.optim.SGD, lr=0.01, momentum=0.9)
+
+
+def net_of(module: InceptionClassifier) -> Inception:
+    assert isinstance(module.net, Inception)
+    return module.net
 
 
 def tiny(num_classes: int = 10, width: float = 0.05) -> InceptionResNetV1:
@@ -146,7 +151,7 @@ def test_a_checkpoint_is_plain_data(trained: Trained) -> None:
     keys = {key.partition(".")[0] for key in checkpoint["state_dict"]}
     assert keys == {"mean", "std", "net"}
     stages = {key.split(".")[1] for key in checkpoint["state_dict"] if key.startswith("net.")}
-    assert stages == {*trained.module.net.stages, "aux_heads", "classifier"}
+    assert stages == {*net_of(trained.module).stages, "aux_heads", "classifier"}
 
 
 def test_the_rebuilt_module_trains_on_with_its_own_optimizer(trained: Trained, tmp_path: Path) -> None:
@@ -190,16 +195,16 @@ def test_everything_that_is_trained_gets_a_gradient(tmp_path: Path) -> None:
 
 def test_a_head_of_weight_0_is_frozen_and_nothing_trained_is_unused(tmp_path: Path) -> None:
     module = InceptionClassifier(tiny(), optimizer=SGD, aux_weight=0)
-    head = {f"net.aux_heads.{name}" for name, _ in module.net.aux_heads.named_parameters()}
+    head = {f"net.aux_heads.{name}" for name, _ in net_of(module).aux_heads.named_parameters()}
     frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
     assert frozen == head != set()
-    before = [buffer.clone() for buffer in module.net.aux_heads.buffers()]
+    before = [buffer.clone() for buffer in net_of(module).aux_heads.buffers()]
     running = trainer(tmp_path, max_steps=1, limit_val_batches=0)
     running.fit(module, Digits())
     without = {name for name, parameter in module.named_parameters() if parameter.grad is None}
     assert without == head
     assert "train/loss_inception_b" not in running.callback_metrics
-    assert all(torch.equal(now, then) for now, then in zip(module.net.aux_heads.buffers(), before, strict=True))
+    assert all(torch.equal(now, then) for now, then in zip(net_of(module).aux_heads.buffers(), before, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +219,7 @@ def test_a_head_of_weight_0_is_frozen_and_nothing_trained_is_unused(tmp_path: Pa
 def test_weights_of_heads(weight: Any, expected: dict[str, float]) -> None:
     module = InceptionClassifier(GoogLeNet(6, width=0.05, stem="small", aux=True), aux_weight=weight)
     assert module.aux_weights == expected
-    for name, head in module.net.aux_heads.items():
+    for name, head in net_of(module).aux_heads.items():
         assert all(parameter.requires_grad == (expected[name] > 0) for parameter in head.parameters())
 
 
@@ -333,4 +338,4 @@ def test_training_starts_from_weights_and_its_checkpoint_needs_them_no_more(tmp_
     file.unlink()
     again = InceptionClassifier.load_from_checkpoint(tmp_path / "trained.ckpt")
     assert again.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
-    assert torch.equal(again.net.classifier.weight, module.net.classifier.weight)
+    assert torch.equal(net_of(again).classifier.weight, net_of(module).classifier.weight)

@@ -2,12 +2,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inception_lightning.training.losses import classification_losses
 
 LABELS = torch.tensor([0, 3, 2, 3])
+
+
+def smoothed(epsilon: float) -> nn.Module:
+    return nn.CrossEntropyLoss(label_smoothing=epsilon)
 
 
 def logits(seed: int) -> Tensor:
@@ -27,7 +31,9 @@ def paper(logits: Tensor, labels: Tensor, epsilon: float) -> float:
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 1.0])
 def test_label_smoothing_is_the_papers(epsilon: float) -> None:
-    losses = classification_losses(logits(0), {}, LABELS, aux_weights={}, label_smoothing=epsilon)
+    losses = classification_losses(
+        logits(0), {}, LABELS, aux_weights={}, loss=nn.CrossEntropyLoss(label_smoothing=epsilon)
+    )
     assert losses.keys() == {"loss", "loss_main"}
     assert losses["loss"].item() == pytest.approx(paper(logits(0), LABELS, epsilon), rel=1e-12)
     assert losses["loss_main"].item() == losses["loss"].item()
@@ -36,7 +42,9 @@ def test_label_smoothing_is_the_papers(epsilon: float) -> None:
 def test_the_loss_is_the_weighted_sum_and_its_parts_are_unweighted() -> None:
     heads = {"inception_4a": logits(1), "inception_4d": logits(2)}
     weights = {"inception_4a": 0.3, "inception_4d": 2.0}
-    losses = classification_losses(logits(0), heads, LABELS, aux_weights=weights, label_smoothing=0.1)
+    losses = classification_losses(
+        logits(0), heads, LABELS, aux_weights=weights, loss=nn.CrossEntropyLoss(label_smoothing=0.1)
+    )
     main, first, second = (paper(logits(seed), LABELS, 0.1) for seed in range(3))
     assert list(losses) == ["loss", "loss_main", "loss_inception_4a", "loss_inception_4d"]
     assert [loss.item() for loss in losses.values()] == pytest.approx(
@@ -46,7 +54,7 @@ def test_the_loss_is_the_weighted_sum_and_its_parts_are_unweighted() -> None:
 
 def test_gradients_are_weighted_too() -> None:
     main, head = logits(0).requires_grad_(), logits(1).requires_grad_()
-    losses = classification_losses(main, {"b": head}, LABELS, aux_weights={"b": 0.25}, label_smoothing=0.0)
+    losses = classification_losses(main, {"b": head}, LABELS, aux_weights={"b": 0.25}, loss=nn.CrossEntropyLoss())
     losses["loss"].backward()
     alone = logits(1).requires_grad_()
     F.cross_entropy(alone, LABELS).backward()
@@ -57,7 +65,7 @@ def test_gradients_are_weighted_too() -> None:
 
 def test_soft_targets_are_weighted_by_their_shares() -> None:
     shares = 0.25 * F.one_hot(LABELS, 5).double() + 0.75 * F.one_hot(LABELS.roll(1), 5)
-    options: dict[str, Any] = {"aux_weights": {"b": 0.4}, "label_smoothing": 0.1}
+    options: dict[str, Any] = {"aux_weights": {"b": 0.4}, "loss": smoothed(0.1)}
     soft = classification_losses(logits(0), {"b": logits(1)}, shares, **options)
     one = classification_losses(logits(0), {"b": logits(1)}, LABELS, **options)
     other = classification_losses(logits(0), {"b": logits(1)}, LABELS.roll(1), **options)

@@ -1,10 +1,13 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
-from inception_lightning.callbacks.run_folder import CHOSEN, discard_if_empty, new_run_folder
+from inception_lightning.errors import InputError
+from inception_lightning.runs.folder import CHOSEN, discard_if_empty, held, new_run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +47,24 @@ def test_only_an_empty_folder_is_discarded(tmp_path: Path) -> None:
     assert not folder.exists()
     assert CHOSEN not in os.environ
     discard_if_empty()  # of a run that made none
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
+    holding = f"""
+from pathlib import Path
+from inception_lightning.errors import InputError
+from inception_lightning.runs.folder import held
+with held(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    input()
+"""
+    other = subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(InputError, match=f"another process is training in {tmp_path}"), held(tmp_path):
+        pass
+    other.communicate("\n")
+    for _ in range(2):  # and it is let go
+        with held(tmp_path):
+            pass

@@ -1,0 +1,33 @@
+"""What Lightning 2.6 keeps to itself and a run that goes on exactly must know; its private names stand here only.
+
+Averages have theirs in `averaging`, which subclasses Lightning's own.
+"""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy
+
+
+def logged_steps(checkpoint: dict[str, Any]) -> int:
+    """The steps that Lightning had counted for its loggers when it made ``checkpoint``."""
+    steps: int = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"]
+    return steps
+
+
+def set_logged_steps(trainer: pl.Trainer, steps: int) -> None:
+    """Correct the count: Lightning makes it one too many where it skips a validation that was done before the stop."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = steps
+
+
+def begin_validation_again(checkpoint: dict[str, Any]) -> None:
+    """Have a run that was stopped within a validation begin that validation again, when it goes on."""
+    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    place = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+    place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+
+
+def waits_for_every_gradient(trainer: pl.Trainer) -> bool:
+    """Whether processes wait for the gradients of all parameters, of frozen ones too, and so for ever."""
+    strategy = trainer.strategy
+    return isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters")

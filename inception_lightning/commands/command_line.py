@@ -1,0 +1,109 @@
+"""The command line of ``fit``, ``validate``, ``test`` and ``predict``: words and pages, each read once."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from inception_lightning.errors import InputError
+from inception_lightning.pages import parse_page, read_page
+
+TRUST, TRUST_ALL = "--trust", "--trust-config"
+PAGE = ("-c", "--config")
+HELP = ("-h", "--help")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was said, and who said it.
+
+    Attributes:
+        words: The words as they were given, the command first.
+        flags: Those of them that are neither pages nor trust, in order.
+        pages: The pages' content, the first one first.
+        trusted: The packages that pages may name beside `trust.TRUSTED`; None for everything.
+    """
+
+    words: tuple[str, ...]
+    flags: tuple[str, ...]
+    pages: tuple[dict[str, Any], ...]
+    trusted: tuple[str, ...] | None
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> Self:
+        """Take the words apart and read the pages.
+
+        Raises:
+            InputError: A page cannot be read, or a value is missing.
+        """
+        flags: list[str] = []
+        pages: list[dict[str, Any]] = []
+        trusted: list[str] | None = []
+        rest = iter(words[1:])
+        for word in rest:
+            name, equals, value = word.partition("=")
+            if name in (*PAGE, TRUST):
+                value = value if equals else next(rest, "")
+                if not value:
+                    raise InputError(f"{name} needs a value")
+            if name in PAGE:
+                pages.append(parse_page(value, "--config") if value.startswith("{") else read_page(Path(value)))
+            elif name == TRUST and trusted is not None:
+                trusted += value.split(",")
+            elif name == TRUST_ALL:
+                trusted = None
+            elif name != TRUST:
+                flags.append(word)
+        return cls(tuple(words), tuple(flags), tuple(pages), None if trusted is None else tuple(trusted))
+
+    @property
+    def command(self) -> str:
+        """The command."""
+        return self.words[0]
+
+    @property
+    def asks_for_help(self) -> bool:
+        """Whether the parser will print something and end."""
+        return any(flag in HELP or flag.partition("=")[0].endswith(".help") for flag in self.flags)
+
+    def said(self, key: str) -> Any:
+        """What the last flag, or else the last page that has it, gives to a dotted ``key``; or None."""
+        return next(self._values(key), None)
+
+    def named(self, key: str) -> str | None:
+        """The class that ``key`` is said to be, by a flag or else by a page; with or without ``class_path``."""
+        return next((one for one in self._values(key, f"{key}.class_path") if isinstance(one, str)), None)
+
+    def _values(self, *keys: str) -> Iterator[Any]:
+        for place in reversed(range(len(self.flags))):
+            name, equals, value = self.flags[place].partition("=")
+            if name.startswith("--") and name[2:] in keys:
+                yield value if equals else "".join(self.flags[place + 1 : place + 2])
+        for page in reversed(self.pages):
+            found = (in_page(page, key) for key in keys)
+            yield from (one for one in found if one is not None)
+
+    def without(self, *keys: str) -> tuple[str, ...]:
+        """The flags without those that give something to ``keys``."""
+        names = {f"--{key}" for key in keys}
+        kept, rest = [], iter(self.flags)
+        for flag in rest:
+            name, equals, _ = flag.partition("=")
+            if name not in names:
+                kept.append(flag)
+            elif not equals:
+                next(rest, "")
+        return tuple(kept)
+
+
+def in_page(page: Any, key: str) -> Any:
+    """What a page gives to a dotted ``key``, or None."""
+    for part in key.split("."):
+        page = page.get(part) if isinstance(page, dict) else None
+    return page
+
+
+def as_flag(page: dict[str, Any]) -> str:
+    """A page as the parser takes it, without its reading a file."""
+    return f"--config={json.dumps(page)}"

@@ -1,0 +1,84 @@
+"""Predictions for a few validation images, as a picture and as a table on W&B."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import wandb
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from inception_lightning.data.base import ImageDataModule
+from inception_lightning.errors import visible
+from inception_lightning.training.classifier import InceptionClassifier
+
+GRID = (4, 8)  # rows and columns of the picture
+
+
+class Guess(NamedTuple):
+    """A validation image and its prediction.
+
+    Attributes:
+        image: uint8 (3, H, W), resized and cropped as the network sees it.
+        true: Name of the true class.
+        predicted: Name of the most probable class.
+        probability: The network's probability of ``predicted``, 0..1.
+    """
+
+    image: Tensor
+    true: str
+    predicted: str
+    probability: float
+
+
+def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
+    """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
+    views = data.views("val")
+    picked = torch.linspace(0, len(views) - 1, min(len(views), GRID[0] * GRID[1])).long().tolist()
+    samples = [views[index] for index in picked]
+    probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
+    names = data.class_names  # once: CIFAR reads them from its archive
+    answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
+    return [Guess(image, names[label], names[guess], share) for (image, label), guess, share in answers]
+
+
+def draw_predictions(guesses: Sequence[Guess]) -> Figure:
+    """The images with their true and predicted class names; mistakes are red and marked with a cross."""
+    rows, columns = GRID
+    figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
+    axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
+    for axis in axes:
+        axis.axis("off")
+    for axis, guess in zip(axes, guesses, strict=False):
+        right = guess.true == guess.predicted
+        axis.imshow(guess.image.permute(1, 2, 0).numpy())  # (H, W, 3)
+        title = f"true {short_name(guess.true)}\nsays {short_name(guess.predicted)}{'' if right else ' ✗'}"
+        axis.set_title(title, fontsize=9, color="black" if right else "#c22")
+    figure.suptitle("Validation images and what the last epoch's network says; mistakes in red with a cross")
+    return figure
+
+
+def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
+    """The guesses as a W&B table: image, true class, predicted class, probability."""
+    rows = [
+        [wandb.Image(guess.image.permute(1, 2, 0).numpy()), guess.true, guess.predicted, guess.probability]
+        for guess in guesses
+    ]
+    return wandb.Table(columns=["image", "true", "predicted", "probability"], data=rows)
+
+
+def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
+    """uint8 images (N, 3, H, W) -> probabilities (N, num_classes)."""
+    training = module.training
+    module.eval()
+    with torch.inference_mode():
+        probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
+    module.train(training)
+    return probabilities
+
+
+def short_name(name: str) -> str:
+    """A class name cut to 18 letters, which fit above an image; a dollar sign in it starts no formula."""
+    shown = visible(name)
+    return (shown if len(shown) <= 18 else f"{shown[:17]}…").replace("$", r"\$")

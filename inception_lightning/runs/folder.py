@@ -1,0 +1,128 @@
+"""Folders of runs: new ones, and those that are there."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from inception_lightning.errors import InputError
+from inception_lightning.pages import read_page
+from inception_lightning.runs.checkpoints import LAST, PREVIOUS
+
+log = logging.getLogger(__name__)
+
+PAGE = "config.yaml"
+"""Every setting of a run, in its folder."""
+
+CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
+"""How the processes that Lightning starts for DDP learn of the folder that the first one made."""
+
+
+def new_run_folder(place: Path, kind: str) -> Path:
+    """A new folder in ``place``, named after the ``kind`` of run and the time; never one that exists.
+
+    Only the first process makes it and only that one writes into it.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # an attribute of a function
+        return Path(os.environ.get(CHOSEN, place))
+    name = kind + time.strftime("%Y-%m-%d_%H-%M-%S")
+    attempt = 1
+    while True:
+        folder = place / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            attempt += 1
+        except OSError as error:
+            raise InputError(
+                f"no run can be made in {place} ({error.strerror}): say --trainer.default_root_dir FOLDER"
+            ) from None
+        else:
+            os.environ[CHOSEN] = str(folder)
+            return folder
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep all other processes from training in ``folder``; the processes of one training are one.
+
+    Raises:
+        InputError: Another one does.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"another process is training in {folder}: wait until it has ended, or start a new run"
+        ) from None
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
+
+
+def discard_if_empty() -> None:
+    """Remove the folder of a run that was refused before it began."""
+    folder = os.environ.pop(CHOSEN, None)
+    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
+        Path(folder).rmdir()
+
+
+def newest(place: Path, name: str) -> Path:
+    """The checkpoint ``name`` (best or last) of the newest run in ``place`` that has one.
+
+    Raises:
+        InputError: No run has one.
+    """
+    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
+    return found[-1]
+
+
+def checkpoints_of(run: Path, place: str | None) -> Path:
+    """Where a run's checkpoints are: in its folder, or in one of the same name in ``place``."""
+    return Path(place) / run.name if place else run / "checkpoints"
+
+
+def checkpoint_place(page: dict[str, Any]) -> str | None:
+    """What a run's page says of the place of its checkpoints."""
+    checkpoint = page.get("checkpoint")
+    place = checkpoint.get("dirpath") if isinstance(checkpoint, dict) else None
+    return place if isinstance(place, str) else None
+
+
+def run_to_continue(place: Path) -> Path | None:
+    """The newest run in ``place`` that has a checkpoint to go on from."""
+    found = []
+    for page in place.glob(f"*/{PAGE}"):
+        folder = page.parent / "checkpoints"
+        if not folder.is_dir():  # then the page says where they are
+            with contextlib.suppress(InputError):
+                folder = checkpoints_of(page.parent, checkpoint_place(read_page(page)))
+        times = [path.stat().st_mtime for path in (folder / LAST, folder / PREVIOUS) if path.is_file()]
+        found += [(max(times), page.parent)] if times else []
+    return max(found)[1] if found else None
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run whose ``last.ckpt`` this is; None for any other file."""
+    folder = checkpoint.absolute().parent.parent
+    is_last = checkpoint.name == LAST and (folder / PAGE).is_file()
+    return folder if is_last else None

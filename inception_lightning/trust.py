@@ -1,0 +1,164 @@
+"""Which classes and functions plain data may name: pages, checkpoints and sweep files are data of strangers."""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from inception_lightning import __all__
+from inception_lightning.errors import InputError
+
+TRUSTED = (
+    *(f"inception_lightning.{name}" for name in __all__),
+    "inception_lightning.models",
+    "inception_lightning.training",
+    "inception_lightning.loading.views",
+    *(f"inception_lightning.data.{file}" for file in ("base", "cifar", "digits", "folder", "imagenet", "shards")),
+    *(f"inception_lightning.data.{name}" for name in ("table", "ImageTable", "Shards", *__all__)),
+    # not the callbacks that are told where to write
+    *(f"inception_lightning.callbacks.{file}" for file in ("averaging", "dead_network", "progress", "telemetry")),
+    *(f"inception_lightning.callbacks.{name}" for name in ("unfreezing", "Unfreeze", "WeightAverage", "DeadNetwork")),
+    *(f"inception_lightning.callbacks.{name}" for name in ("ResidualTelemetry", "TerminalProgress", "LineProgress")),
+    "torch.optim",
+    "torch.nn",
+    "torchvision.models",
+    "torchmetrics.classification",
+    "timm.optim",
+    "lightning.pytorch.callbacks",
+    # not the loggers that send what they see to an address
+    *(f"lightning.pytorch.loggers.{name}" for name in ("CSVLogger", "csv_logs", "TensorBoardLogger", "tensorboard")),
+    *(f"lightning.pytorch.loggers.{name}" for name in ("WandbLogger", "wandb")),
+    "lightning.pytorch.plugins",
+    "lightning.pytorch.profilers",
+    "lightning.pytorch.strategies",
+    "lightning.pytorch.accelerators",
+    "lightning.fabric.plugins.environments",
+)
+"""Classes and functions, or modules of them, that do no harm when a page names them."""
+
+UNLESS_TRUSTED = "say it as a flag, or say --trust-config if you trust the page"
+
+PLACES = ("dirpath", "save_dir", "root_dir", "log_dir", "path", "folder", "dir")
+"""Arguments, of what a page has made, that say where something is written."""
+
+ADDRESSES = ("base_url", "host", "tracking_uri", "api_key", "settings", "entity", "experiment", "proxies")
+"""Arguments that say who is sent what a run logs, the key of an account perhaps."""
+
+_trusted: ContextVar[tuple[str, ...] | None] = ContextVar("_trusted", default=TRUSTED)  # None: everything
+
+
+@contextlib.contextmanager
+def trusting(packages: Sequence[str] | None) -> Iterator[None]:
+    """Let plain data name ``packages`` beside `TRUSTED`, until the context ends; None lets them name everything.
+
+    The parser asks the same before it imports, and looks at where an object is defined: another module's
+    ``os.system`` is ``os.system``. A package that only lies in the current folder can be imported too.
+
+    Raises:
+        InputError: One of the names is no import path.
+    """
+    for name in packages or ():
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise InputError(f"--trust names a package by its import path, such as my_project, not {name!r}")
+    # jsonargparse keeps this setting for the whole process and cannot take it back: so it is put back here
+    from jsonargparse import _common, set_parsing_settings
+
+    before = dict(_common.parsing_settings)
+    token = _trusted.set(None if packages is None else (*TRUSTED, *packages))
+    try:
+        if packages is not None:
+            set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*TRUSTED, *packages])
+        with _current_folder(packages or ()):
+            yield
+    finally:
+        _trusted.reset(token)
+        _common.parsing_settings.update(before)
+
+
+def refuse_reach(page: Any, root: Path, key: str = "") -> None:
+    """See to it that a page of strangers writes only below the folder of runs, and sends nothing to their address.
+
+    Args:
+        page: What a page says, as plain data.
+        root: The folder of runs.
+        key: Where in the page that stands.
+
+    Raises:
+        InputError: It would.
+    """
+    if isinstance(page, list):
+        for item in page:
+            refuse_reach(item, root, key)
+    if not isinstance(page, dict):
+        return
+    for name, value in page.items():
+        where = f"{key}.{name}" if key else str(name)
+        if key.startswith("trainer.") and name in ADDRESSES and value is not None:
+            raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
+        if key.startswith("trainer.") and name in PLACES and isinstance(value, str) and not _below(value, root):
+            raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
+        if name == "filename" and isinstance(value, str) and Path(value).name != value:
+            raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
+        if key or name in ("trainer", "checkpoint"):
+            refuse_reach(value, root, where)
+
+
+def _below(place: str, root: Path) -> bool:
+    return Path(place).expanduser().resolve().is_relative_to(root.resolve())
+
+
+def may_name(path: str) -> bool:
+    """Whether plain data may name the object at an import path."""
+    trusted = _trusted.get()
+    return trusted is None or any(path == name or path.startswith(f"{name}.") for name in trusted)
+
+
+def locate(path: str) -> Any:
+    """The class or function at an import path.
+
+    Raises:
+        InputError: Nobody trusts it, it cannot be imported, or it is neither.
+    """
+    package = path.partition(".")[0]
+    refusal = (
+        f"a page may not name {path}: say --trust {package} on the command line, or --trust-config for everything, "
+        f"or trust=['{package}'] in Python, if you trust it"
+    )
+    if not may_name(path):
+        raise InputError(refusal)
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(not_imported(path, str(error))) from None
+    if not isinstance(found, type | FunctionType | BuiltinFunctionType):
+        raise InputError(f"{path} is no class or function")
+    if not may_name(f"{found.__module__}.{found.__qualname__}"):
+        raise InputError(refusal)
+    return found
+
+
+def not_imported(path: str, why: str) -> str:
+    """What to say where the object at an import path cannot be had."""
+    return f"{path} cannot be imported ({why}): install the package {path.partition('.')[0]}, or start where it lies"
+
+
+@contextlib.contextmanager
+def _current_folder(packages: Sequence[str]) -> Iterator[None]:
+    """Have packages found that lie in the current folder, after all others; ``python -m`` does, a script does not."""
+    here = str(Path.cwd())
+    missing = here not in sys.path and any(
+        Path(package.partition(".")[0]).is_dir() or Path(f"{package.partition('.')[0]}.py").is_file()
+        for package in packages
+    )
+    if missing:
+        sys.path.append(here)
+    try:
+        yield
+    finally:
+        if missing:
+            sys.path.remove(here)
