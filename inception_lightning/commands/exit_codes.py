@@ -48,6 +48,8 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return _stopped(stop)
     except InputError as error:
         return _refused(error)
+    except KeyboardInterrupt:  # before anything has begun
+        return 130
     except SystemExit as stop:
         return _exited(stop)
     except RuntimeError as error:  # torch's signal handler raises some wherever the program is

@@ -56,7 +56,7 @@ from inception_lightning.runs.resuming import rates_change, refuse_changes, refu
 from inception_lightning.runs.signals import Signals, end_with_parent, started_by_lightning
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
-from inception_lightning.trust import trusting
+from inception_lightning.trust import refuse_reach, trusting
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
@@ -87,6 +87,9 @@ def main(words: Sequence[str]) -> None:
             signals.install()
             if started_by_lightning():
                 end_with_parent(os.getppid())
+        if line.trusted is not None:
+            for page in line.pages:
+                refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
         try:
             InceptionCLI(line, start_of(line), signals, until_the_end).run()
         except Stop:
