@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from inception_lightning.errors import InputError
-from inception_lightning.pages import MOST_ALIASES, MOST_BYTES, parse_page, read_page
+from inception_lightning.pages import MOST_BYTES, parse_page, read_page
 
 SECONDS = 1.0
 DEEP = 10_000
@@ -18,14 +18,18 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 """Nine aliases of nine aliases of ...: 9 ** 9 items."""
+BOMB_OF_MERGES = "a: &a {k: x}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
 def refusal(text: str) -> str:
     """The sentence that refuses a page, which comes soon."""
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InputError) as raised:
         parse_page(text, "page.yaml")
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert len(str(raised.value).splitlines()) == 1
     assert "page.yaml" in str(raised.value)
     return str(raised.value)
@@ -43,6 +47,8 @@ def refusal(text: str) -> str:
         ("a: [e3, 1e, 1.2.3, 1-3, 2026-01-02_03-04-05]", {"a": ["e3", "1e", "1.2.3", "1-3", "2026-01-02_03-04-05"]}),
         ("a: 2026-01-02", {"a": "2026-01-02"}),
         ("a: 2026-01-02 03:04:05", {"a": "2026-01-02 03:04:05"}),
+        ("a: !!timestamp nonsense", {"a": "nonsense"}),
+        ("a: &x [1, 2]\nb: [*x, *x]\nc: &y 3\nd: *y", {"a": [1, 2], "b": [[1, 2], [1, 2]], "c": 3, "d": 3}),
         ("a: [null, ~, true, 'true', 1]", {"a": [None, None, True, "true", 1]}),
         ("a: &x {b: 1}\nc: {<<: *x, b: 2}", {"a": {"b": 1}, "c": {"b": 2}}),  # a merged key may be given anew
         ("a: é ü 漢", {"a": "é ü 漢"}),
@@ -65,8 +71,11 @@ def test_dates_and_small_numbers_are_where_pyyaml_is_otherwise() -> None:
     [
         ("a: 1\na: 2", "the key a stands there twice"),
         ("x:\n  b: {c: 1, c: 2}", "the key c stands there twice, in line 2"),
-        (BOMB, f"it has more than {MOST_ALIASES} aliases"),
-        ("a: &a [*a]" + ", *a" * MOST_ALIASES, "cannot read the page page.yaml"),
+        (BOMB, "it has more than 10,000 values"),
+        (BOMB_OF_MERGES, "it has more than 10,000 values"),
+        ("a: &a [*a]", "a is an alias of what it stands in"),
+        ("a: &a {b: {c: *a}}", "a is an alias of what it stands in"),
+        ("a: [" + "1, " * 10_000 + "]", "it has more than 10,000 values"),
         ("[" * DEEP, "it is nested too deeply"),
         ("a:" + " {a:" * DEEP, "it is nested too deeply"),
         ("- " * DEEP + "a", "it is nested too deeply"),
@@ -78,7 +87,6 @@ def test_dates_and_small_numbers_are_where_pyyaml_is_otherwise() -> None:
         ("? {a: b}\n: 1", "cannot read the page page.yaml"),
         ("a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("a: !!python/name:os.system", "could not determine a constructor"),
-        ("a: !!timestamp nonsense", "cannot read the page page.yaml"),
         ("a: !!int nonsense", "cannot read the page page.yaml"),
         ("a: 1\n---\nb: 2", "expected a single document"),
         ("a: \x00", "cannot read the page page.yaml"),
@@ -91,10 +99,10 @@ def test_what_is_no_page_is_refused_soon(text: str, expected: str) -> None:
 
 
 def unreadable(file: Path) -> str:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InputError) as raised:
         read_page(file)
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert str(file) in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     return str(raised.value)
@@ -115,14 +123,6 @@ def test_files_that_are_no_pages(tmp_path: Path) -> None:
     assert "a page at most 1,048,576" in unreadable(big)
     assert "cannot read the page" in unreadable(Path(f"{'n' * 5000}.yaml"))
     assert "cannot read the page" in unreadable(tmp_path / "null\0.yaml")
-
-
-def test_a_page_of_the_largest_size_is_read_soon(tmp_path: Path) -> None:
-    file = tmp_path / "page.yaml"
-    file.write_text(f"a: {'x' * (MOST_BYTES - 4)}\n")
-    start = time.monotonic()
-    assert len(read_page(file)["a"]) == MOST_BYTES - 4
-    assert time.monotonic() - start < SECONDS
 
 
 def test_a_file_is_read_and_links_are_followed(tmp_path: Path) -> None:
