@@ -11,7 +11,7 @@ import yaml
 from inception_lightning.errors import InputError
 
 MOST_BYTES = 2**20  # a thousand times the longest page of ours
-MOST_ALIASES = 100  # ten aliases of ten aliases of ... fill any memory
+MOST_VALUES = 10_000  # those that aliases repeat counted: nine aliases of nine aliases of ... fill any memory
 
 # a number as YAML 1.2, JSON and Python have it: YAML 1.1, which PyYAML reads, takes 1e-3 for text
 FLOAT = re.compile(r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)$")
@@ -19,16 +19,26 @@ INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses a key that stands twice and a flood of aliases, and leaves dates as text."""
+    """PyYAML's safe loader, which refuses a key that stands twice and a flood of values, and leaves dates as text."""
 
-    aliases = 0
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.values = 0
+        self.values_of: dict[str, int] = {}  # by anchor
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            self.aliases += 1
-            if self.aliases > MOST_ALIASES:
-                raise yaml.YAMLError(f"it has more than {MOST_ALIASES} aliases")
-        return super().compose_node(parent, index)
+        before, event = self.values, self.peek_event()
+        if self.check_event(yaml.AliasEvent) and event.anchor in self.anchors:
+            if event.anchor not in self.values_of:
+                raise yaml.YAMLError(f"{event.anchor} is an alias of what it stands in")
+            self.values += self.values_of[event.anchor]
+        node = super().compose_node(parent, index)
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise yaml.YAMLError(f"it has more than {MOST_VALUES:,} values")
+        if event.anchor is not None:
+            self.values_of[event.anchor] = self.values - before
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -41,6 +51,9 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float"))]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = yaml.SafeLoader.yaml_constructors | {
+    "tag:yaml.org,2002:timestamp": yaml.SafeLoader.construct_yaml_str
 }
 for _pattern in (FLOAT, INFINITE):
     _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _pattern, list("-+0123456789."))

@@ -64,10 +64,13 @@ def trusting(packages: Sequence[str] | None) -> Iterator[None]:
     for name in packages or ():
         if not all(part.isidentifier() for part in name.split(".")):
             raise InputError(f"--trust names a package by its import path, such as my_project, not {name!r}")
-    # jsonargparse keeps this setting for the whole process and cannot take it back: so it is put back here
+    # jsonargparse keeps this setting for the whole process, adds to it and cannot take it back: that is done here
     from jsonargparse import _common, set_parsing_settings
 
     before = dict(_common.parsing_settings)
+    _common.parsing_settings.update(
+        import_path_verdicts=dict.fromkeys(_common.default_import_path_denylist, False), import_paths_enforced=False
+    )
     token = _trusted.set(None if packages is None else (*TRUSTED, *packages))
     try:
         if packages is not None:

@@ -192,7 +192,7 @@ def test_a_checkpoint_calls_nothing_but_what_makes_parts_of_a_training(
     for model in ({"class_path": path, "init_args": arguments}, inner):
         about: dict[str, Any] = {"version": "0", "weights": None, "data": None, "class_names": [], "model": model}
         torch.save({KEY: about, "state_dict": {}}, tmp_path / "a.ckpt")
-        with pytest.raises(InputError, match=f"{path} makes no network, loss, metric, optimizer or schedule"):
+        with pytest.raises(InputError, match=f"{path} (is not known here|makes no network, loss, metric)"):
             InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt")
     assert not mark.exists()
 
