@@ -1,15 +1,18 @@
 """``lightning sweep``: the runs of a W&B sweep file on this machine, with no server."""
 
+import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from inception_lightning.commands.command_line import TRUST, TRUST_ALL
 from inception_lightning.commands.options import Options
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
 from inception_lightning.studies.sweep import run_sweep
-from inception_lightning.studies.sweep_file import read
-from inception_lightning.studies.sweep_run import plan
+from inception_lightning.studies.sweep_file import ARGUMENTS, read
+from inception_lightning.studies.sweep_run import folder_name, plan
+
+log = logging.getLogger(__name__)
 
 OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fit"), ("inception-lightning", "fit"))
 """How the command of a sweep file begins when it is this program."""
@@ -29,15 +32,19 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words[1:])
     devices = [device for device in arguments.devices.split(",") if device]
     sweep = read(arguments.file, arguments.runs)
-    trusted = [f"{TRUST}={name}" for name in arguments.trust]
-    runs = plan(sweep, arguments.place or Path("runs") / sweep.name, trusted)
     jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
     if jobs < 1:
         raise InputError(f"--jobs must be at least 1, got {jobs}")
     if not (arguments.all or arguments.dry_run or is_own_command(sweep.command)):
         raise InputError(f"{arguments.file} would run {shlex.join(sweep.command)}: say {TRUST_ALL} if you trust it")
+    if ARGUMENTS not in sweep.command:
+        raise InputError(f"{arguments.file}: without {ARGUMENTS} in the command all runs would be the same")
+    place = arguments.place or Path("runs") / folder_name(sweep.name)
+    if arguments.place is None and place.name != sweep.name:
+        log.warning("the sweep's name %s names no folder: the runs go to %s", visible(sweep.name), place)
+    runs = plan(sweep, place, [f"{TRUST}={name}" for name in arguments.trust])
     if arguments.dry_run:
-        print("\n".join(shlex.join(run.command) for run in runs))
+        print("\n".join(visible(shlex.join(run.command)) for run in runs))
         return 0
     return run_sweep(runs, jobs, devices)
 

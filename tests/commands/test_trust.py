@@ -179,6 +179,28 @@ def test_a_sweep_runs_nothing_but_fit(
 
 
 @pytest.mark.parametrize(
+    "name", ["../../out", "{}/out", "a/../../out", "..", "", "a\\x1b[31m\n/b", "x" * 4000, "[red]$a$|<b>"]
+)
+def test_a_sweeps_name_makes_one_folder_in_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = tmp_path / "home" / "work"
+    home.mkdir(parents=True)
+    monkeypatch.chdir(home)
+    name = name.format(tmp_path)
+    command = ["${interpreter}", "-c", "", "${args}"]
+    sweep = {"name": name, "method": "grid", "parameters": {"a": {"value": "../../[x]\x1b\n"}}, "command": command}
+    Path("sweep.yaml").write_text(json.dumps(sweep))
+    assert main(["sweep", "sweep.yaml", "--trust-config"]) == 0
+    (folder,) = Path("runs").iterdir()
+    assert [path.name for path in folder.glob("*/*.json")] == ["done.json"]
+    assert {path.name for path in (*tmp_path.iterdir(), *home.parent.iterdir())} == {"home", "work"}
+    (said,) = caplog.messages
+    assert said.endswith(f"names no folder: the runs go to {folder}")
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "http://127.0.0.1/a.ckpt",
