@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from inception_lightning import __version__
 from inception_lightning.commands.exit_codes import exit_code
 from inception_lightning.errors import InputError
+from inception_lightning.runs import signals
 
 COMMANDS = {
     "fit": "fit",
@@ -93,9 +94,14 @@ def _run(words: Sequence[str]) -> int | None:
     if words[0] not in COMMANDS:
         nearest = difflib.get_close_matches(words[0], COMMANDS, n=1)
         raise InputError(f"there is no command {words[0]}" + (f": did you mean {nearest[0]}?" if nearest else ""))
-    command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
-    code: int | None = command.main(words)
-    return code
+    if words[0] == "fit":
+        signals.begin()
+    try:
+        command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
+        code: int | None = command.main(words)
+        return code
+    finally:
+        signals.SIGNALS.restore()
 
 
 if __name__ == "__main__":

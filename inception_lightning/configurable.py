@@ -7,11 +7,13 @@ with ``weights_only=True``.
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -28,7 +30,8 @@ class Configurable:
     They are those of the class that was asked for, however many classes lie between it and this one.
     """
 
-    _init_args: dict[str, Any]
+    _init_args: Mapping[str, Any] = MappingProxyType({})
+    _unknown: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have the class record what it is made with."""
@@ -42,6 +45,11 @@ class Configurable:
         return {"class_path": class_path(type(self)), "init_args": dict(self._init_args)}
 
     @property
+    def unknown(self) -> tuple[str, ...]:
+        """The arguments that hold an object which does not know its own arguments, so that plain data lack it."""
+        return self._unknown
+
+    @property
     def is_recorded(self) -> bool:
         """Whether arguments are recorded already, by a subclass for example."""
         return "_init_args" in vars(self)
@@ -49,7 +57,12 @@ class Configurable:
     def record(self, **arguments: Any) -> None:
         """Record arguments, or correct those whose meaning has changed since."""
         known = vars(self).get("_init_args", {})
-        object.__setattr__(self, "_init_args", known | {name: plain(value) for name, value in arguments.items()})
+        described = {name: plain(value) for name, value in arguments.items()}
+        unknown = {*self._unknown} - {*arguments} | {
+            name for name in arguments if _lacks(arguments[name], described[name])
+        }
+        object.__setattr__(self, "_init_args", known | described)
+        object.__setattr__(self, "_unknown", tuple(sorted(unknown)))
 
 
 def _recording(init: Callable[..., None]) -> Callable[..., None]:
@@ -120,6 +133,19 @@ def plain(value: Any) -> Any:
             return None
 
 
+def _lacks(value: Any, described: Any) -> bool:
+    """Whether the plain form of ``value`` lacks an object that is in it."""
+    match value:
+        case Configurable() | functools.partial():
+            return described is None
+        case dict():
+            return any(_lacks(value[key], described[key]) for key in value)
+        case list() | tuple():
+            return any(map(_lacks, value, described))
+        case _:
+            return value is not None and described is None
+
+
 def partial_class(value: Any) -> type | None:
     """The class that a partial is of.
 
@@ -143,10 +169,11 @@ def rebuild(config: Any, **given: Any) -> Any:
     Arguments that are ``given`` take the place of the outermost object's described ones.
 
     Looked up are the classes of ours and of ``torch.optim`` that the running program has imported, and what
-    `trust` lets plain data name: nothing else is imported because a file says so.
+    `trust` lets plain data name: nothing else is imported because a file says so, and nothing is called that does
+    not make a part of a training.
 
     Raises:
-        InputError: The class is not known to the running program, or refuses the arguments.
+        InputError: The class is not known to the running program, is of another kind, or refuses the arguments.
     """
     if isinstance(config, list):
         return [rebuild(item) for item in config]
@@ -172,7 +199,19 @@ def _known(path: str) -> Any:
             f"the class {path} is not known here: import the module that defines it first, or trust its package, "
             f"with --trust {package} on the command line or trust=['{package}'] in Python"
         )
-    return locate(path)
+    made = locate(path)
+    if not _makes_a_part(made):
+        raise InputError(f"{path} makes no network, loss, metric, optimizer or schedule, so no file may call it")
+    return made
+
+
+def _makes_a_part(made: Any) -> bool:
+    """Whether it is a class, or a function that says it gives a module, of what trainings are made of."""
+    try:
+        result = made if isinstance(made, type) else typing.get_type_hints(made).get("return")
+    except NameError:  # an annotation that only type checkers can read
+        return False
+    return isinstance(result, type) and issubclass(result, Configurable | nn.Module | Optimizer | LRScheduler)
 
 
 def _known_classes() -> dict[str, type]:

@@ -6,27 +6,47 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
+from inception_lightning import __all__
 from inception_lightning.errors import InputError
 
 TRUSTED = (
-    "inception_lightning",
+    *(f"inception_lightning.{name}" for name in __all__),
+    "inception_lightning.models",
+    "inception_lightning.training",
+    "inception_lightning.loading.views",
+    *(f"inception_lightning.data.{file}" for file in ("base", "cifar", "digits", "folder", "imagenet", "shards")),
+    *(f"inception_lightning.data.{name}" for name in ("table", "ImageTable", "Shards", *__all__)),
+    # not the callbacks that are told where to write
+    *(f"inception_lightning.callbacks.{file}" for file in ("averaging", "dead_network", "progress", "telemetry")),
+    *(f"inception_lightning.callbacks.{name}" for name in ("unfreezing", "Unfreeze", "WeightAverage", "DeadNetwork")),
+    *(f"inception_lightning.callbacks.{name}" for name in ("ResidualTelemetry", "TerminalProgress", "LineProgress")),
     "torch.optim",
-    "torch.nn.modules",
-    "torch.nn.functional",
+    "torch.nn",
     "torchvision.models",
     "torchmetrics.classification",
     "timm.optim",
     "lightning.pytorch.callbacks",
-    "lightning.pytorch.loggers",
+    # not the loggers that send what they see to an address
+    *(f"lightning.pytorch.loggers.{name}" for name in ("CSVLogger", "csv_logs", "TensorBoardLogger", "tensorboard")),
+    *(f"lightning.pytorch.loggers.{name}" for name in ("WandbLogger", "wandb")),
     "lightning.pytorch.plugins",
     "lightning.pytorch.profilers",
     "lightning.pytorch.strategies",
     "lightning.pytorch.accelerators",
     "lightning.fabric.plugins.environments",
 )
-"""Modules whose classes and functions do no harm when a page names them, and everything below them."""
+"""Classes and functions, or modules of them, that do no harm when a page names them."""
+
+UNLESS_TRUSTED = "say it as a flag, or say --trust-config if you trust the page"
+
+PLACES = ("dirpath", "save_dir", "root_dir", "log_dir", "path", "folder", "dir")
+"""Arguments, of what a page has made, that say where something is written."""
+
+ADDRESSES = ("base_url", "host", "tracking_uri", "api_key", "settings", "entity", "experiment", "proxies")
+"""Arguments that say who is sent what a run logs, the key of an account perhaps."""
 
 _trusted: ContextVar[tuple[str, ...] | None] = ContextVar("_trusted", default=TRUSTED)  # None: everything
 
@@ -59,6 +79,38 @@ def trusting(packages: Sequence[str] | None) -> Iterator[None]:
         _common.parsing_settings.update(before)
 
 
+def refuse_reach(page: Any, root: Path, key: str = "") -> None:
+    """See to it that a page of strangers writes only below the folder of runs, and sends nothing to their address.
+
+    Args:
+        page: What a page says, as plain data.
+        root: The folder of runs.
+        key: Where in the page that stands.
+
+    Raises:
+        InputError: It would.
+    """
+    if isinstance(page, list):
+        for item in page:
+            refuse_reach(item, root, key)
+    if not isinstance(page, dict):
+        return
+    for name, value in page.items():
+        where = f"{key}.{name}" if key else str(name)
+        if key.startswith("trainer.") and name in ADDRESSES and value is not None:
+            raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
+        if key.startswith("trainer.") and name in PLACES and isinstance(value, str) and not _below(value, root):
+            raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
+        if name == "filename" and isinstance(value, str) and Path(value).name != value:
+            raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
+        if key or name in ("trainer", "checkpoint"):
+            refuse_reach(value, root, where)
+
+
+def _below(place: str, root: Path) -> bool:
+    return Path(place).expanduser().resolve().is_relative_to(root.resolve())
+
+
 def may_name(path: str) -> bool:
     """Whether plain data may name the object at an import path."""
     trusted = _trusted.get()
@@ -69,7 +121,7 @@ def locate(path: str) -> Any:
     """The class or function at an import path.
 
     Raises:
-        InputError: Nobody trusts it, or it cannot be imported.
+        InputError: Nobody trusts it, it cannot be imported, or it is neither.
     """
     package = path.partition(".")[0]
     refusal = (
@@ -82,12 +134,17 @@ def locate(path: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be imported ({error}): install the package {package}, or start where it lies"
-        ) from None
+        raise InputError(not_imported(path, str(error))) from None
+    if not isinstance(found, type | FunctionType | BuiltinFunctionType):
+        raise InputError(f"{path} is no class or function")
     if not may_name(f"{found.__module__}.{found.__qualname__}"):
         raise InputError(refusal)
     return found
+
+
+def not_imported(path: str, why: str) -> str:
+    """What to say where the object at an import path cannot be had."""
+    return f"{path} cannot be imported ({why}): install the package {path.partition('.')[0]}, or start where it lies"
 
 
 @contextlib.contextmanager

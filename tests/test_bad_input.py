@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from inception_lightning.__main__ import main
+from tests.processes import SMALL
 
 QUICKSTART = "--config=experiments/quickstart.yaml"
 QUIET = [
@@ -51,7 +52,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--model.net.residual_scales=big", "residual_scales: expected float or tuple or 'learned', got big"),
         ("--model.optimizer.lr=big", "model.optimizer.lr: expected float or Tensor, got big"),
         ("--model.lr_scheduler.T_max=big", "model.lr_scheduler.T_max: expected int, got big"),
-        ("--model.net=torch.nn.ReLU", "model.net: a page may not name torch.nn.ReLU: say --trust torch"),
+        ("--model.net=torch.nn.ReLU", "ReLU does not say how many classes it has: give it an attribute num_classes"),
+        ("--model.net=torch.fx.GraphModule", "a page may not name torch.fx.GraphModule: say --trust torch"),
         ("--model.label_smoothing=2", "label_smoothing must be 0..1, got 2.0"),
         (
             "--trainer.strategy=dpp",
@@ -63,10 +65,62 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("--trainer.sync_batchnorm=true", "sync_batchnorm needs GPUs: torch synchronises batch norm there only"),
         ("--recompute=[stam]", "recompute must be one of stem, inception_a, reduction_a, inception_b, reduction_b"),
         ("--data.val_fraction=2", "cannot hold out val_fraction 2.0 of 1797 images"),
+        (
+            "--trainer.overfit_batches=2",
+            "overfit_batches would take the loaders apart: say --trainer.limit_",
+        ),
+        (
+            "--trainer.callbacks+=LearningRateFinder",
+            "LearningRateFinder sets an attribute that no rate here is",
+        ),
+        ("--trainer.callbacks+=BatchSizeFinder", "BatchSizeFinder sets an attribute of loaders that exist already"),
+        ("--trainer.logger=TensorBoardLogger", "TensorBoardLogger needs save_dir, which nobody has given"),
+        ("--seed_everything=null", "seed_everything: expected bool or int"),
     ],
 )
 def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> None:
     assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, flag)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            ["--trainer.val_check_interval=500"],
+            "`val_check_interval` (500) must be less than or equal to the number of",
+        ),
+        (
+            ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/nothing"],
+            "Early stopping conditioned on metric `val/nothing` which is not available",
+        ),
+        (["--checkpoint.monitor=val/nothing"], "`ModelCheckpoint(monitor='val/nothing')` could not find the monitored"),
+        (["--data.batch_size=1"], "a batch of one image leaves batch norm a single value of each channel"),
+        (
+            ["--trainer.default_root_dir=/dev/null/x"],
+            "no run can be made in /dev/null/x (Not a directory): say --",
+        ),
+        (
+            [
+                "--trainer.callbacks+=StochasticWeightAveraging",
+                "--trainer.callbacks.swa_lrs=0.1",
+            ],
+            "StochasticWeightAveraging keeps averages in no file: say --ema_decay",
+        ),
+    ],
+)
+def test_what_lightning_refuses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str], expected: str
+) -> None:
+    assert main(["fit", *SMALL, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}", *flags]) == 2
+    *_, error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert expected in error
+
+
+@pytest.mark.parametrize(
+    "flags", [["--trainer.callbacks+=Timer"], ["--seed_everything=true"], ["--seed_everything=false"]]
+)
+def test_what_lightning_has_works(tmp_path: Path, flags: list[str]) -> None:
+    assert main(["fit", *SMALL, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}", *flags]) == 0
 
 
 @pytest.mark.parametrize(

@@ -95,15 +95,17 @@ class RunSummary(Callback):
                     console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
 
     def table(self) -> Table:
-        """Best and last validation accuracy, and what the best was chosen by."""
-        table = Table()
+        """Best and last validation accuracy, and what the best was chosen by; of accuracies, those that are logged."""
+        table = Table("validation")
         other = () if self.monitor in ("val/top1", "val/top5") else (self.monitor,)
-        for heading in ("validation", "epoch", *other, "top-1 %", "top-5 %"):
-            table.add_column(heading, justify="left" if heading == "validation" else "right")
+        accuracy = any(score.top1 is not None for score in self.scores) or not other
+        for heading in ("epoch", *other, *(("top-1 %", "top-5 %") if accuracy else ())):
+            table.add_column(heading, justify="right")
         if self.scores:
             for name, score in (("best", self._best()), ("last", self.scores[-1])):
                 chosen = ["-" if score.chosen is None else f"{score.chosen:.4g}"] * len(other)
-                table.add_row(name, str(score.epoch), *chosen, _percent(score.top1), _percent(score.top5))
+                percents = [_percent(score.top1), _percent(score.top5)] if accuracy else []
+                table.add_row(name, str(score.epoch), *chosen, *percents)
         return table
 
     def _best(self) -> Score:

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from inception_lightning import data, models
 from inception_lightning.configurable import subclasses
+from inception_lightning.trust import not_imported
 
 UNKNOWN_OPTION = re.compile(r"(?:Option|accept option|unrecognized arguments:) '?(?:--)?([\w.+]+)")
 UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
@@ -26,6 +27,13 @@ INNERMOST_UNION = r"Subtypes: \[([^\n]+)\]\n(?:(?!Subtypes:).)*?Given value: ([^
 WRONG_UNION = re.compile(INNERMOST_UNION, re.DOTALL | re.MULTILINE)
 NUMBER = re.compile("<class '(int|float)'>")
 MISSING_OPTION = re.compile(r"arguments are required: ([\w.]+)")
+NOT_IMPORTED = re.compile(
+    r"(?:class_path '(?P<path>[\w.]+)':\s+|callable class: )(?P<why>No module named '[\w.]+'|module '[\w.]+' has no "
+    r"attribute '\w+')(?:\. Got value: (?P<value>[\w.]+))?"
+)
+SEVERAL_CLASSES = re.compile(
+    r"Multiple subclasses with name (\w+)\. Give the full class path .*?: ([\w., ]+)\.$", re.MULTILINE
+)
 DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 KEY = re.compile(r'(?:Parser key|Group) ["\']([\w.]+)["\']')
 OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
@@ -40,15 +48,38 @@ def sentence(complaint: object, options: Iterable[str]) -> str:
     """
     complaint = str(complaint)
     where = ".".join(KEY.findall(complaint))
-    if found := DENIED.search(complaint):
+    option, denied = UNKNOWN_OPTION.search(complaint), DENIED.search(complaint)
+    if denied and not (option and option.start() < denied.start()):  # the parser tries base classes after the right one
         return (
-            f"{where}: a page may not name {found[1]}: say --trust {found[1].partition('.')[0]} on the command line, "
+            f"{where}: a page may not name {denied[1]}: say --trust {denied[1].partition('.')[0]} on the command line, "
             "or --trust-config for everything, if you trust it"
         )
-    if found := UNKNOWN_OPTION.search(complaint):
+    if option:
         known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
-        whole = _join(where, found[1])
-        return f"there is no option {whole}{_instead(found[1], known) or _instead(whole, known)}"
+        whole = _join(where, option[1])
+        return f"there is no option {whole}{_instead(option[1], known) or _instead(whole, known)}"
+    return (
+        _about_a_class(complaint, where)
+        or _about_a_value(complaint, where)
+        or " ".join(line.strip() for line in complaint.splitlines())
+    )
+
+
+def _about_a_class(complaint: str, where: str) -> str | None:
+    """A class that cannot be had, or not without another argument."""
+    if found := SEVERAL_CLASSES.search(complaint):
+        return (
+            f"{where}: several classes are called {found[1]}: give the whole name, {' or '.join(found[2].split(', '))}"
+        )
+    if found := NOT_IMPORTED.search(complaint):
+        path = found["path"] or found["value"]
+        return f"{where}: {not_imported(path, found['why'])}"
+    if (found := MISSING_OPTION.search(complaint)) and (owners := OWNER.findall(complaint)):
+        return f"{where}: {owners[-1]} needs {found[1]}, which nobody has given"
+    return None
+
+
+def _about_a_value(complaint: str, where: str) -> str | None:
     union = WRONG_UNION.search(complaint)
     wants_number = union and NUMBER.search(union[1])  # a learning rate may also be a Tensor, which is a class
     if (found := UNKNOWN_CLASS.search(complaint)) and not wants_number:
@@ -59,7 +90,7 @@ def sentence(complaint: object, options: Iterable[str]) -> str:
         return f"{where}: expected {_readable(found[1])}, got {found[2]}"
     if found := MISSING_OPTION.search(complaint):
         return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
-    return " ".join(line.strip() for line in complaint.splitlines())
+    return None
 
 
 def known_options(parser: ArgumentParser) -> list[str]:

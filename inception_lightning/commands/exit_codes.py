@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ from inception_lightning.errors import InputError, Stop, peer_died, visible
 
 SIGNALLED = (129, 130, 143)
 """The exit codes of a program that a signal has ended, which is no error."""
+
+TRACEBACK = "INCEPTION_LIGHTNING_TRACEBACK"
+"""The variable of the environment that asks for tracebacks where a library refuses a setting."""
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -48,17 +52,31 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return _stopped(stop)
     except InputError as error:
         return _refused(error)
+    except KeyboardInterrupt:  # before anything has begun
+        return 130
     except SystemExit as stop:
         return _exited(stop)
     except RuntimeError as error:  # torch's signal handler raises some wherever the program is
         stop_of = _worker_died(error) or peer_died(error)
-        if stop_of is None:
-            raise
-        return _stopped(stop_of)
-    except Exception as error:
-        if not _is(error, "MisconfigurationException"):
+        if stop_of is not None:
+            return _stopped(stop_of)
+        if not _is_refusal(error):
             raise
         return _refused(error)
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+        return _refused(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether Lightning or jsonargparse, rather than ours, refuses a setting; with `TRACEBACK` nothing is."""
+    if TRACEBACK in os.environ or isinstance(error, AssertionError):
+        return False
+    raised_in = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        raised_in = frame.f_globals.get("__name__", "")
+    return _is(error, "MisconfigurationException") or raised_in.partition(".")[0] in ("lightning", "jsonargparse")
 
 
 def _exited(stop: SystemExit) -> int:
@@ -82,7 +100,12 @@ def _worker_died(error: Exception) -> Stop | None:
     return worker_died(error)
 
 
-def _refused(error: Exception) -> int:
+def _refused(error: BaseException) -> int:
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ModuleNotFoundError):  # the reason, under a library's explanations
+            error = inner
+        inner = inner.__cause__ or inner.__context__
     if _rank() == 0 and "torch" in sys.modules:
         from inception_lightning.runs.folder import discard_if_empty
 
@@ -97,7 +120,8 @@ def say_what_matters() -> None:
     logging.getLogger("inception_lightning").setLevel(logging.INFO if _rank() == 0 else logging.WARNING)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)  # who died
+    for name in ("fabric.strategies.launchers.subprocess_script", "pytorch.profilers", "pytorch.callbacks.timer"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.INFO)  # who died, and what was asked for
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message)
 

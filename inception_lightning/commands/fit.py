@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,10 +54,10 @@ from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
 from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
-from inception_lightning.runs.signals import Signals, end_with_parent, started_by_lightning
+from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
-from inception_lightning.trust import trusting
+from inception_lightning.trust import refuse_reach, trusting
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
@@ -72,48 +73,59 @@ CHECKPOINT_DEFAULTS = {
 SEVERAL = "epoch={epoch}-step={step}"
 """What checkpoints are called of which several are kept."""
 
+ONE_VALUE = "Expected more than 1 value per channel"
+"""What batch norm says of a batch that it has nothing to normalise in."""
+
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
+
+
+INSTEAD = {
+    "LearningRateFinder": "sets an attribute that no rate here is read from: lightning sweep over model.optimizer.lr",
+    "BatchSizeFinder": "sets an attribute of loaders that exist already: try --data.batch_size with max_steps 3",
+    "StochasticWeightAveraging": "keeps averages in no file: say --ema_decay 0.999",
+}
+"""Callbacks of Lightning that would seem to work, and what works."""
 
 
 def main(words: Sequence[str]) -> None:
     """Run the command ``words[0]``."""
     say_what_matters()
     line = CommandLine.read(words)
-    signals = Signals()
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        if line.command == "fit":
-            until_the_end.callback(signals.restore)
-            signals.install()
-            if started_by_lightning():
-                end_with_parent(os.getppid())
+        if line.trusted is not None:
+            for page in line.pages:
+                refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
         try:
-            InceptionCLI(line, start_of(line), signals, until_the_end).run()
+            InceptionCLI(line, start_of(line), until_the_end).run()
         except Stop:
             raise
-        except Exception:
-            if signals.code:  # it came first, whatever it broke
-                raise signals.stop() from None
+        except Exception as error:
+            if SIGNALS.code:  # it came first, whatever it broke
+                raise SIGNALS.stop() from None
+            if ONE_VALUE in str(error):
+                raise InputError(
+                    "a batch of one image leaves batch norm a single value of each channel: say --data.batch_size 2 "
+                    "or more, or leave out the auxiliary head (--model.net.aux false)"
+                ) from None
             raise
-    if signals.code:  # while the pictures were drawn
-        raise signals.stop()
+    if line.command == "fit" and SIGNALS.code:  # while the pictures were drawn
+        raise SIGNALS.stop()
 
 
 class InceptionCLI(LightningCLI):
     """LightningCLI with a folder per run, and with the last word for what the command line says."""
 
-    def __init__(self, line: CommandLine, start: Start, signals: Signals, until_the_end: contextlib.ExitStack) -> None:
+    def __init__(self, line: CommandLine, start: Start, until_the_end: contextlib.ExitStack) -> None:
         """Parse and build.
 
         Args:
             line: What was said.
             start: What it starts from.
-            signals: What notes signals.
             until_the_end: Lets go of what the run holds.
         """
         self.line = line
         self.start = start
-        self.signals = signals
         self.until_the_end = until_the_end
         super().__init__(
             start.model_class,
@@ -158,7 +170,7 @@ class InceptionCLI(LightningCLI):
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed):
-                self.config = parser.parse_args(args)  # type: ignore[arg-type]  # a list, as it was given
+                self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
         except ArgumentError as error:
             raise InputError(sentence(error, known_options(parser))) from None
         finally:  # help, or the page that --print_config asks for
@@ -194,8 +206,9 @@ class InceptionCLI(LightningCLI):
         plugins = [*_as_list(wanted["plugins"]), CheckpointFiles(self.start.checkpoint)]
         if SLURMEnvironment.detect():
             plugins.append(SLURMEnvironment(auto_requeue=False))
+        options = wanted | self._for_run(wanted) | {"plugins": plugins} | kwargs
         try:
-            trainer = pl.Trainer(**wanted | self._for_run(wanted) | {"plugins": plugins} | kwargs)
+            trainer = pl.Trainer(**options)
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
         if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
@@ -267,10 +280,27 @@ class InceptionCLI(LightningCLI):
         if compiled:
             self.model.compile()
 
+    def _refuse_what_ours_does_otherwise(self, wanted: dict[str, Any], callbacks: Sequence[Callback]) -> None:
+        """Name what to use here instead of what Lightning's own would do to loaders, rates or averages.
+
+        Raises:
+            InputError: It was asked for.
+        """
+        if wanted["overfit_batches"]:
+            raise InputError(
+                "overfit_batches would take the loaders apart: say --trainer.limit_train_batches N and "
+                "--data.augmentation.area [1,1], which train on few batches too"
+            )
+        for callback in callbacks:
+            for kind, instead in INSTEAD.items():
+                if any(cls.__name__ == kind for cls in type(callback).__mro__):
+                    raise InputError(f"{kind} {instead}")
+
     def _for_run(self, wanted: dict[str, Any]) -> dict[str, Any]:
         terminal = sys.stdout.isatty()
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         fits = self.line.command == "fit"
+        self._refuse_what_ours_does_otherwise(wanted, callbacks)
         if fits and self.config.ema_decay is not None:
             callbacks.insert(0, self._average(wanted))
         if wanted["enable_progress_bar"] is not False and not _has(callbacks, ProgressBar):
@@ -313,7 +343,7 @@ class InceptionCLI(LightningCLI):
             *([NewRates()] if rates_change(before, content) else []),
             FiniteGuard(),
             self.config_init.dead_network,
-            Continuation(folder=place, signals=self.signals, **vars(self.config_init.last)),
+            Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             checkpoint,
             Pictures(folder),
             Confusion(folder),
@@ -353,3 +383,13 @@ def _as_list(value: Any) -> list[Any]:
 
 def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
+
+
+def _plain(config: Any) -> Any:
+    """A configuration in which the members of an enum, which no page can hold, are their values."""
+    if isinstance(config, Namespace):
+        for key, value in vars(config).items():
+            setattr(config, key, _plain(value))
+    elif isinstance(config, list):
+        return [_plain(item) for item in config]
+    return config.value if isinstance(config, Enum) else config

@@ -1,4 +1,4 @@
-"""Archives are data of strangers: only plain files come out, into the target, and not too many bytes."""
+"""Unpacks archives of strangers: only plain files come out, into the target, and not too many bytes."""
 
 import hashlib
 import os
@@ -70,7 +70,10 @@ def write(opened: IO[bytes], size: int, file: Path) -> None:
 
 
 def checksum(file: Path) -> str:
-    """The MD5 of a file: what publishers of data sets give, good against damage, not against forgery."""
+    """The MD5 of a file, which publishers of data sets give: another file with the same one is not to be made.
+
+    Only who made the first file too could have made two alike.
+    """
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "md5").hexdigest()
 

@@ -131,7 +131,7 @@ def _datasets(data: ImageDataModule, report: Report) -> Iterator[tuple[Split, Im
 
 
 class Readings(Dataset[Finding]):
-    """Every image of a data set, read and forgotten."""
+    """What is found in every image of a data set; the pixels are not kept."""
 
     def __init__(self, dataset: ImageDataset) -> None:
         self.dataset = dataset

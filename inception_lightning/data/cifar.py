@@ -42,7 +42,7 @@ class CIFAR10(ImageDataModule):
     num_classes = 10
 
     def __post_init__(self) -> None:
-        """Take text for a path too."""
+        """Take a path that is given as a string, too."""
         super().__post_init__()
         self.root = Path(self.root)
         self._complete = False

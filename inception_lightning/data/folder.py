@@ -54,7 +54,7 @@ class ImageFolder(ImageDataModule):
     bad_images: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Take text for a path too."""
+        """Take a path that is given as a string, too."""
         super().__post_init__()
         self.root = Path(self.root)
         self.bad_images = Path(tempfile.gettempdir()) / f"inception_lightning-{uuid.uuid4().hex}" / BAD_IMAGES
@@ -170,7 +170,7 @@ class Photos(ImageDataModule):
     class_names: Sequence[str] = field()  # a field, which would else take the property of the base for its default
 
     def __post_init__(self) -> None:
-        """Take text for a path too."""
+        """Take a path that is given as a string, too."""
         super().__post_init__()
         self.root = Path(self.root)
 

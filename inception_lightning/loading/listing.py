@@ -18,7 +18,7 @@ SUFFIX_BYTES = tuple(suffix.encode() for suffix in SUFFIXES)
 
 
 class FileNames(Sequence[Path]):
-    """Many paths in two arrays, which worker processes share; a list would be copied into each, bit by bit."""
+    """Many paths in two arrays, which worker processes share; a list would be copied into each of them in the end."""
 
     def __init__(self, root: Path, names: Iterable[bytes]) -> None:
         """Pack ``names``, which are relative to ``root`` or absolute."""

@@ -40,7 +40,7 @@ def leave_signals_to_parent(worker: int) -> None:
 
 
 class _Loader(DataLoader[Sample]):
-    """A DataLoader as all here are."""
+    """A DataLoader with what training and evaluation have in common."""
 
     batch_size: int
 

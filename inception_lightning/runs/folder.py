@@ -39,6 +39,10 @@ def new_run_folder(place: Path, kind: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             attempt += 1
+        except OSError as error:
+            raise InputError(
+                f"no run can be made in {place} ({error.strerror}): say --trainer.default_root_dir FOLDER"
+            ) from None
         else:
             os.environ[CHOSEN] = str(folder)
             return folder

@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1  # of prctl, as Linux numbers it
 AGAIN_SECONDS = 1.0
 """A Ctrl-C that follows another within this time is the same: two keys hit at once, or one that a shell hands on."""
 
-BLOCKED_SECONDS = 5.0
+BLOCKED_SECONDS = 2.0
 """How long the start may take to notice a signal: a process that waits for others in torch notices none."""
 
 
@@ -107,6 +107,26 @@ def end_with_parent(parent: int) -> None:
 def started_by_lightning() -> bool:
     """Whether this is one of the processes that the first one of a training has started."""
     return os.environ.get("LOCAL_RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" not in os.environ
+
+
+SIGNALS = Signals()
+"""Those of this process."""
+
+FIRST = "INCEPTION_LIGHTNING_FIRST_PROCESS"
+"""How the processes that Lightning starts know the first one, which may be gone before they look."""
+
+
+def begin() -> None:
+    """Heed signals from now on; a process that Lightning has started ends with the first one.
+
+    It is called before the libraries are imported, which takes seconds.
+    """
+    SIGNALS.code, SIGNALS.training = 0, False
+    SIGNALS.install()
+    if started_by_lightning() and FIRST in os.environ:
+        end_with_parent(int(os.environ[FIRST]))
+    else:
+        os.environ[FIRST] = str(os.getpid())
 
 
 def _tell_first_process(number: int) -> None:

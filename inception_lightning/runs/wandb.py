@@ -88,6 +88,8 @@ def _said_outside() -> Literal["online", "offline", "disabled"]:
     match os.environ.get("WANDB_MODE"):
         case "online" | "offline" | "disabled" as mode:
             return mode
+        case "dryrun":  # offline's older name, which Lightning's logger leaves behind
+            return "offline"
         case None | "":
             os.environ.pop("WANDB_MODE", None)
             return "online"

@@ -111,7 +111,7 @@ class InceptionClassifier(Rebuildable):
         super().__init__()
         if partial_class(optimizer) is Muon:
             raise InputError(
-                "torch.optim.Muon moves matrices only, no kernels and biases: say inception_lightning.training.muon.Muon"
+                "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
         if isinstance(net, Inception) and weights is not None:

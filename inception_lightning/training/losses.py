@@ -6,13 +6,14 @@ from typing import TypeAlias
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inception_lightning.configurable import Configurable
 from inception_lightning.errors import InputError
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Logits (N, K), and class indices (N,) or each class's share (N, K) -> the mean loss of the batch, a scalar."""
 
 
-class FocalLoss(nn.Module):
+class FocalLoss(Configurable, nn.Module):
     """Cross-entropy that counts what is already right less: Lin et al., arXiv:1708.02002, equation 4.
 
     ``(1 - p) ** gamma`` weighs each target's ``-log p``; targets may be shares, as MixUp and label smoothing make them.
@@ -39,7 +40,7 @@ class FocalLoss(nn.Module):
         return -(weighted * shares(targets, logits)).sum(dim=1).mean()
 
 
-class BinaryCrossEntropy(nn.Module):
+class BinaryCrossEntropy(Configurable, nn.Module):
     """Each class against all others, as Wightman et al., arXiv:2110.00476, train: the sum over classes, K terms."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import difference, read_checkpoint, refuse_other_classes
 from inception_lightning.trust import trusting
 
+EVALUATED = ("net", "loss", "metrics")
+"""What a module needs to be evaluated; another optimizer or schedule changes no figure."""
+
 
 class Rebuildable(Configurable, pl.LightningModule):
     """Saves its own class and arguments as plain data, and is made from them again; so do its subclasses.
@@ -37,6 +40,8 @@ class Rebuildable(Configurable, pl.LightningModule):
             "model": model,
             "data": data.config if isinstance(data, Configurable) else None,
         }
+        if KEY not in checkpoint:
+            own["unknown"] = list(self.unknown)
         # what the command line has written there, see callbacks.Recipe, describes more than a module knows of itself
         checkpoint[KEY] = own | checkpoint.get(KEY, {}) | {"class_names": list(self.class_names)}
 
@@ -68,8 +73,8 @@ class Rebuildable(Configurable, pl.LightningModule):
             checkpoint_path: The file.
             map_location: Where its tensors go.
             trust: Packages whose classes the file may name, beside ours and what the program has imported.
-            arguments: Arguments that take the place of the saved ones; an object that does not know its own, such
-                as a network of torchvision made in Python, must be among them: ``net=resnet18(num_classes=10)``.
+            arguments: Arguments that take the place of the saved ones; a network, loss or metric made in Python that
+                does not know its own arguments must be among them: ``net=resnet18(num_classes=10)``.
 
         Raises:
             InputError: There is no such file, it is not a checkpoint of this project, or it names a class that
@@ -77,10 +82,12 @@ class Rebuildable(Configurable, pl.LightningModule):
         """
         checkpoint = read_checkpoint(checkpoint_path, map_location)
         described = checkpoint[KEY]["model"]
-        missing = described["init_args"].get("net", "") is None and "net" not in arguments
-        if missing:
+        unknown = [name for name in checkpoint[KEY].get("unknown", ()) if name in EVALUATED and name not in arguments]
+        if unknown:
+            given = ", ".join(f"{name}=..." for name in unknown)
             raise InputError(
-                f"{checkpoint_path} does not say how its network is made: load_from_checkpoint(path, net=NETWORK)"
+                f"{checkpoint_path} does not say how its {' and '.join(unknown)} is made: "
+                f"give it again, load_from_checkpoint(path, {given})"
             )
         with trusting(trust):
             module: Self = rebuild(described, **arguments)

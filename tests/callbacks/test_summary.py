@@ -40,6 +40,29 @@ def test_without_top5_there_is_a_dash_and_without_scores_no_row() -> None:
     assert rows(summary().table()) == []
 
 
+def monitoring(mode: str, *scores: Score) -> list[list[str]]:
+    callback = RunSummary(Path("run"), Path("run/checkpoints/best.ckpt"), Speed(), monitor="val/f1", mode=mode)
+    callback.scores = list(scores)
+    return rows(callback.table())
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", "3"), ("min", "2")])
+def test_best_is_by_what_is_monitored_and_that_is_shown(mode: str, best: str) -> None:
+    scores = [Score(1, 0.9, 1.0, 0.5), Score(2, 0.8, 1.0, 0.25), Score(3, 0.7, 1.0, 0.75), Score(4, 0.6, 1.0, 0.75)]
+    chosen = {"2": ["0.25", "80.00", "100.00"], "3": ["0.75", "70.00", "100.00"]}
+    assert monitoring(mode, *scores) == [["best", best, *chosen[best]], ["last", "4", "0.75", "60.00", "100.00"]]
+
+
+def test_a_module_without_accuracy_has_no_columns_for_it() -> None:
+    assert monitoring("min", Score(1, None, None, 3.0)) == [["best", "1", "3"], ["last", "1", "3"]]
+
+
+def test_scores_of_what_is_monitored_are_kept_by_a_resumed_run() -> None:
+    callback = RunSummary(Path("run"), Path("best.ckpt"), Speed(), monitor="val/f1")
+    callback.load_state_dict({"scores": [{"epoch": 1, "top1": None, "top5": None, "chosen": 0.5}]})
+    assert callback.state_dict() == {"scores": [{"epoch": 1, "top1": None, "top5": None, "chosen": 0.5}]}
+
+
 def test_a_resumed_run_keeps_the_scores_before() -> None:
     before, after = summary(Score(1, 0.9, None), Score(2, 0.8, None)), summary()
     after.load_state_dict(before.state_dict())

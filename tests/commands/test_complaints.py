@@ -54,6 +54,38 @@ OPTIONS = ["model.net", "model.optimizer", "trainer.max_epochs", "data", "config
             "    - Expected a <class 'NoneType'>\n  Given value: NestedArg(key='c', val='x')",
             "a.c: expected int or null, got x",
         ),
+        (
+            'Parser key "model.lr_scheduler":\n\n  - Expected a path but X either not accessible or invalid\n'
+            "  Subtypes: [collections.abc.Callable[[A], B], <class 'NoneType'>]\n  Errors:\n    - Multiple "
+            "subclasses with name X. Give the full class path to avoid ambiguity: one.X, two.X.\n"
+            "    - Expected a <class 'NoneType'>\n  Given value type: <class 'str'>\n  Given value: X",
+            "model.lr_scheduler: several classes are called X: give the whole name, one.X or two.X",
+        ),
+        (
+            'Parser key "data":\n\n  - Expected a path but mine.Data either not accessible or invalid\n  Subtypes: '
+            "[<class 'A'>, <class 'NoneType'>]\n  Errors:\n    - Problem with given class_path 'mine.Data':\n        "
+            "No module named 'mine'\n    - Expected a <class 'NoneType'>\n  Given value: mine.Data",
+            "data: mine.Data cannot be imported (No module named 'mine'): install the package mine, "
+            "or start where it lies",
+        ),
+        (
+            'Parser key "model.optimizer":\n\n  - Expected a path but mine.a.B either not accessible or invalid\n'
+            "  - Type A expects a callable class: module 'mine' has no attribute 'a'. Got value: mine.a.B",
+            "model.optimizer: mine.a.B cannot be imported (module 'mine' has no attribute 'a'): "
+            "install the package mine, or start where it lies",
+        ),
+        (
+            "Parser key \"model.metrics\":\n  Subtypes: [A, <class 'NoneType'>]\n  Errors:\n    - Problem with given "
+            "class_path 'mine.F1':\n        the following arguments are required: num_classes\n    - Expected a "
+            "<class 'NoneType'>\n  Given value: {'f1': Namespace(class_path='mine.F1', init_args=Namespace())}",
+            "model.metrics: mine.F1 needs num_classes, which nobody has given",
+        ),
+        (
+            'Parser key "trainer.callbacks":\n  Subtypes: [A, B]\n  Errors:\n    - Problem with given class_path '
+            "'mine.Dots':\n        Option 'nothing' is not accepted\n    - Problem with given class_path 'li.A':\n"
+            "        Importing 'li.A' is not allowed, denied by the '*' entry",
+            "there is no option trainer.callbacks.nothing",
+        ),
         ("something\n   quite  new", "something quite  new"),
     ],
 )

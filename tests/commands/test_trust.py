@@ -69,6 +69,43 @@ def test_a_page_imports_and_calls_nothing(
     assert not mark.exists()
 
 
+WRITERS = [
+    ("trainer.callbacks", "inception_lightning.callbacks.RunFolder", {"path": "{}", "config": "", "command": ""}),
+    ("trainer.callbacks", "inception_lightning.callbacks.Pictures", {"folder": "{}"}),
+    ("trainer.logger", "inception_lightning.runs.metrics_csv.MetricsFile", {"path": "{}/mine.txt"}),
+    ("trainer.callbacks", "lightning.pytorch.callbacks.ModelCheckpoint", {"dirpath": "{}", "filename": "mine"}),
+    ("trainer.callbacks", "lightning.pytorch.callbacks.ModelCheckpoint", {"filename": "../../../mine"}),
+    ("trainer.logger", "CSVLogger", {"save_dir": "{}"}),
+    ("trainer.profiler", "lightning.pytorch.profilers.SimpleProfiler", {"dirpath": "{}", "filename": "mine"}),
+    ("trainer.logger", "WandbLogger", {"base_url": "http://127.0.0.1:1", "save_dir": "runs"}),
+    ("trainer.logger", "WandbLogger", {"settings": {"base_url": "http://127.0.0.1:1"}}),
+    ("trainer.logger", "lightning.pytorch.loggers.MLFlowLogger", {"tracking_uri": "http://127.0.0.1:1"}),
+    ("trainer.logger", "lightning.pytorch.loggers.CometLogger", {"api_key": "x"}),
+]
+
+
+@pytest.mark.parametrize(("key", "class_path", "arguments"), WRITERS)
+def test_a_page_writes_and_sends_nothing_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, class_path: str, arguments: dict[str, Any]
+) -> None:
+    theirs = tmp_path / "home"
+    theirs.mkdir()
+    (theirs / "mine.txt").write_text("mine")
+    filled = {name: value.format(theirs) if isinstance(value, str) else value for name, value in arguments.items()}
+    place = f"--trainer.default_root_dir={tmp_path / 'runs'}"
+    assert main(["fit", *SMALL, place, page(key, class_path, **filled)]) == 2
+    assert "--trust-config" in capsys.readouterr().err
+    assert (theirs / "mine.txt").read_text() == "mine"
+    assert [path.name for path in theirs.iterdir()] == ["mine.txt"]
+
+
+def test_a_page_may_write_below_the_runs(tmp_path: Path) -> None:
+    place = f"--trainer.default_root_dir={tmp_path}"
+    log = page("trainer.logger", "CSVLogger", save_dir=str(tmp_path / "csv"))
+    assert main(["fit", *SMALL, "--trainer.max_epochs=1", place, log]) == 0
+    assert list((tmp_path / "csv").rglob("metrics.csv"))
+
+
 def test_callbacks_and_nested_pages(mark: Path, tmp_path: Path) -> None:
     assert main(["fit", *SMALL, "--trainer.callbacks+=evil_on_import.Net"]) == 2
     nested = tmp_path / "net.yaml"
@@ -135,6 +172,28 @@ def test_the_network_that_a_file_names_is_not_imported(mark: Path, tmp_path: Pat
     for read in (InceptionClassifier.load_from_checkpoint, pretrained):
         with pytest.raises(InputError, match="evil_on_import"):
             read(checkpoint)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("inception_lightning.__main__.main", {"words": ["fit", "--trust-config", "--model=evil_on_import.Net"]}),
+        ("lightning.pytorch.loggers.CSVLogger", {"save_dir": "{}"}),
+        ("inception_lightning.runs.checkpoints.write_checkpoint", {"path": "{}", "content": "", "step": 0}),
+    ],
+)
+def test_a_checkpoint_calls_nothing_but_what_makes_parts_of_a_training(
+    mark: Path, tmp_path: Path, path: str, arguments: dict[str, Any]
+) -> None:
+    """However trusted the package is that it names."""
+    arguments = {name: str(mark) if value == "{}" else value for name, value in arguments.items()}
+    inner = {"class_path": class_path(InceptionClassifier), "init_args": {"net": {"class_path": path}}}
+    for model in ({"class_path": path, "init_args": arguments}, inner):
+        about: dict[str, Any] = {"version": "0", "weights": None, "data": None, "class_names": [], "model": model}
+        torch.save({KEY: about, "state_dict": {}}, tmp_path / "a.ckpt")
+        with pytest.raises(InputError, match=f"{path} makes no network, loss, metric, optimizer or schedule"):
+            InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt")
     assert not mark.exists()
 
 

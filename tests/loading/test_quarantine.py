@@ -1,4 +1,7 @@
 import csv
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from inception_lightning.data import ImageFolder
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.quarantine import Quarantine, add_to_list
+from inception_lightning.loading.sampler import TrainSampler
 from inception_lightning.loading.views import Augmentation, RandomViews
 from inception_lightning.runs.metrics_csv import MetricsFile
+from tests.processes import ROOT, SMALL, TWO, finish, the_run
 
 
 def fill(folder: Path, classes: int, count: int) -> None:
@@ -152,3 +157,26 @@ def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
     quarantine = made.train_views().quarantine
     assert quarantine is not None
     assert quarantine.listed == made.bad_images == run / "bad_images.csv"
+
+
+def test_every_process_of_torchrun_lists_in_the_folder_of_the_run(folder: Path, tmp_path: Path) -> None:
+    sampler = TrainSampler(1200, seed=0)
+    sampler.num_replicas, sampler.rank = 2, 1
+    assert 1199 in sampler.share()  # the second process meets the bad image
+    data = ["--data=ImageFolder", f"--data.root={folder}", "--data.image_size=16", "--data.batch_size=100"]
+    trainer = [*TWO, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1.0", "--seed_everything=0"]
+    runs = f"--trainer.default_root_dir={tmp_path / 'runs'}"
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "inception_lightning"]
+    process = subprocess.Popen(
+        [sys.executable, *torchrun, "fit", *SMALL, *data, *trainer, runs],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    code, output = finish(process, 300)
+    assert code == 0, output
+    (listed,) = tmp_path.rglob("bad_images.csv")
+    assert listed.parent == the_run(tmp_path / "runs")
+    assert len(rows(listed)) == 2
