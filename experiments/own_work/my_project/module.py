@@ -25,7 +25,7 @@ class Autoencoder(pl.LightningModule):
         """The mean squared error of a batch, logged as ``name``."""
         (images,) = batch  # (N, 64)
         error = nn.functional.mse_loss(self.net(images), images)
-        self.log(name, error)
+        self.log(name, error, prog_bar=True)
         return error
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
