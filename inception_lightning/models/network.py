@@ -215,10 +215,7 @@ class Inception(Configurable, nn.Module):
             assert isinstance(owner, Inception | AuxiliaryHead)
             owner.classifier = linear(owner.num_features, num_classes, self.init).to(place).train(self.training)
         self.num_classes = num_classes
-        self._record_num_classes()
-
-    def _record_num_classes(self) -> None:
-        self._init_args["num_classes"] = self.num_classes
+        self.record(num_classes=num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
         """Patterns that sort parameters by depth, for layer-wise learning rates (timm's ``layer_decay``).
