@@ -1,8 +1,8 @@
 """Our networks against timm's and torchvision's: ``python benchmarks/networks.py [--compiled] [--device cuda] ...``.
 
 Training steps (forward, loss, backward, SGD) and evaluation, channels-last, in float32 and bfloat16. Ours have been
-through the passes of `models.passes`, as in training. Ours and the peer take turns, so that both meet the machine in the
-same state; a ratio above 1 says that ours is faster.
+through the passes of `models.passes`, as in training. Ours and the peer take turns, so that both meet the machine in
+the same state; a ratio above 1 says that ours is faster.
 """
 
 import argparse
