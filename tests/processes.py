@@ -39,7 +39,8 @@ PARTS = (
 
 def start(place: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
     """``fit`` in a new process, with averaged weights, its runs in ``place``."""
-    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, **environment)
+    words = ("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args)
+    return program(*words, place=ROOT, **environment)
 
 
 def program(*args: str, place: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
