@@ -39,8 +39,7 @@ PARTS = (
 
 def start(place: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
     """``fit`` in a new process, with averaged weights, its runs in ``place``."""
-    words = ("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args)
-    return program(*words, place=ROOT, **environment)
+    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, place=ROOT, **environment)
 
 
 def program(*args: str, place: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
@@ -52,6 +51,7 @@ def program(*args: str, place: Path = ROOT, **environment: str) -> subprocess.Po
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # a group of its own, which can be told as a whole
     )
 
 

@@ -1,15 +1,23 @@
 """``lightning sweep``: the runs of a W&B sweep file on this machine, with no server."""
 
+import itertools
+import logging
 import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from inception_lightning.commands.command_line import TRUST, TRUST_ALL
 from inception_lightning.commands.options import Options
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
+from inception_lightning.pages import parse_page
 from inception_lightning.studies.sweep import run_sweep
-from inception_lightning.studies.sweep_file import read
-from inception_lightning.studies.sweep_run import plan
+from inception_lightning.studies.sweep_file import ARGUMENTS, Sweep, read
+from inception_lightning.studies.sweep_run import folder_name, plan
+from inception_lightning.trust import refuse_reach
+
+log = logging.getLogger(__name__)
 
 OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fit"), ("inception-lightning", "fit"))
 """How the command of a sweep file begins when it is this program."""
@@ -29,17 +37,53 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words[1:])
     devices = [device for device in arguments.devices.split(",") if device]
     sweep = read(arguments.file, arguments.runs)
-    trusted = [f"{TRUST}={name}" for name in arguments.trust]
-    runs = plan(sweep, arguments.place or Path("runs") / sweep.name, trusted)
     jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))
     if jobs < 1:
         raise InputError(f"--jobs must be at least 1, got {jobs}")
     if not (arguments.all or arguments.dry_run or is_own_command(sweep.command)):
         raise InputError(f"{arguments.file} would run {shlex.join(sweep.command)}: say {TRUST_ALL} if you trust it")
+    if ARGUMENTS not in sweep.command:
+        raise InputError(f"{arguments.file}: without {ARGUMENTS} in the command all runs would be the same")
+    place = arguments.place or Path("runs") / folder_name(sweep.name)
+    if arguments.place is None and place.name != sweep.name:
+        log.warning("the sweep's name %s names no folder: the runs go to %s", visible(sweep.name), place)
+    if not (arguments.all or arguments.dry_run):
+        refuse_reach_of(sweep, place)
+    runs = plan(sweep, place, [f"{TRUST}={name}" for name in arguments.trust])
     if arguments.dry_run:
-        print("\n".join(shlex.join(run.command) for run in runs))
+        print("\n".join(visible(shlex.join(run.command)) for run in runs))
         return 0
     return run_sweep(runs, jobs, devices)
+
+
+def refuse_reach_of(sweep: Sweep, place: Path) -> None:
+    """See to it that the flags in a sweep file, which are a stranger's, say no more than a page may.
+
+    Args:
+        sweep: What the file says.
+        place: The folder of the sweep's runs.
+
+    Raises:
+        InputError: They would write elsewhere, or send what a run logs to somebody.
+    """
+    values = [(name, value) for choice in sweep.choices for name, value in choice.items()]
+    texts = [f"--{name}={value}" for name, value in values if not isinstance(value, int | float)]
+    for word, following in itertools.pairwise([*sweep.command, *dict.fromkeys(texts), ""]):
+        name, equals, value = word.partition("=")
+        if not name.startswith("--"):
+            continue
+        page = _data(value if equals else following)
+        for part in reversed(name[2:].rstrip("+").split(".")):
+            page = {part: page}
+        refuse_reach(page, place)
+
+
+def _data(text: str) -> Any:
+    """What the parser of ``fit`` makes of a flag's text."""
+    try:
+        return parse_page(f"value:\n{textwrap.indent(text, '  ')}", "")["value"]
+    except InputError:
+        return text
 
 
 def is_own_command(words: Sequence[str]) -> bool:

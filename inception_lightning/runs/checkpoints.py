@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -168,8 +169,13 @@ def _newest_good(folder: Path) -> tuple[Path, bytes | None]:
     known = {entry.sha256: entry for entry in read_manifest(folder)}
     good: list[tuple[bool, int, bool, Path]] = []
     last: bytes | None = None
+    if not known:
+        log.warning("%s has no readable %s: its checkpoints cannot be checked before they are read", folder, MANIFEST)
     for path in sorted(folder.glob("*.ckpt")):
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or device may never end
+                log.warning("%s is no file, and is not looked at", path)
+                continue
             if path.name == LAST:  # the one that is wanted, nearly always
                 last = path.read_bytes()
             digest = _digest(path) if path.name != LAST or last is None else hashlib.sha256(last).hexdigest()
@@ -260,7 +266,9 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     """
     path = local(path)
     if not path.is_file():
-        raise InputError(f"there is no checkpoint {path}")
+        raise InputError(
+            f"there is no checkpoint {path}" + (", only something that is no file" if path.exists() else "")
+        )
     return _parsed(path, path, map_location)
 
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from inception_lightning.errors import visible
 from inception_lightning.studies.sweep_process import Process
 from inception_lightning.studies.sweep_run import Run, label
 
@@ -118,7 +120,7 @@ def _display(console: Console, processes: Sequence[Process]) -> Iterator[Callabl
             nonlocal count
             if process is not None:
                 count += 1
-                console.print(f"[{count}/{len(processes)}] {process.line()}", highlight=False, markup=False)
+                console.print(Text(visible(f"[{count}/{len(processes)}] {process.line()}")))
 
         yield print_line
         return
@@ -134,5 +136,5 @@ def table(processes: Sequence[Process]) -> Table:
     for process in processes:
         scores = (process.scores.get(name, "") for name in ("epoch", "val/top1"))
         seconds = f"{process.seconds:.0f}" if process.seconds else ""
-        result.add_row(label(process.run.choice), process.state, *scores, seconds)
+        result.add_row(Text(label(process.run.choice)), process.state, *scores, seconds)
     return result

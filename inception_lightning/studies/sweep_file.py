@@ -1,21 +1,37 @@
 """W&B sweep files: the values of the parameters that each run of the sweep gets.
 
-Grid and random search are done here, without W&B's server, in its terms and with its defaults.
+Grid and random search are done here, without W&B's server, in its terms and with its defaults. What else a file asks
+for is refused, or said to have no effect.
 """
 
 import itertools
+import logging
 import math
-import random
+import re
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
 from inception_lightning.pages import read_page
+from inception_lightning.studies.sweep_parameters import Parameter, check_word, read_parameters
 
-INTERPRETER = "${interpreter}"
-COMMAND = (INTERPRETER, "-m", "inception_lightning", "fit", "${args}")  # where the file has none
+log = logging.getLogger(__name__)
+
+INTERPRETER, PROGRAM, ARGUMENTS = "${interpreter}", "${program}", "${args}"
+COMMAND = (INTERPRETER, "-m", "inception_lightning", "fit", ARGUMENTS)  # where the file has neither command nor program
+PROGRAM_COMMAND = ("${env}", INTERPRETER, PROGRAM, ARGUMENTS)  # W&B's own default
+
+USED = ("name", "method", "parameters", "command", "program", "run_cap")
+SHOWN = ("description", "metric", "apiVersion", "kind")  # W&B only shows them where the method is grid or random
+PLACES = ("entity", "project", "controller")
+SERVERS = ("early_terminate", "metrics", "scheduler", "job", "image_uri")
+
+MOST_RUNS = 10_000
+OTHER_MACRO = re.compile(r"\$\{(args_\w+|envvar:\w*)\}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class Sweep:
     Attributes:
         name: The sweep's name; by default its file's.
         command: The words of a run's command, with ``${args}`` where the run's arguments go.
-        choices: The values of the parameters, by name, of each run in order.
+        choices: The values of the parameters, by dotted name, of each run in order.
     """
 
     name: str
@@ -41,79 +57,98 @@ def read(file: Path, cap: int | None = None) -> Sweep:
         cap: At most so many runs; by default the file's ``run_cap``.
 
     Raises:
-        InputError: There is no such file, or it asks for what only W&B's server can do.
+        InputError: There is no such file, or it asks for what is not done here, or for what makes no sense.
     """
     content = read_page(file)
-    if not isinstance(content.get("parameters"), dict):
-        raise InputError(f"{file} has no parameters: say what varies, as in experiments/residual_scale/sweep.yaml")
-    cap = content.get("run_cap") if cap is None else cap
-    parameters = content["parameters"]
-    if any(str(name).startswith("trust") for name in parameters):
-        raise InputError(f"{file} would trust a package itself: that is for the command line, lightning sweep --trust")
-    match content.get("method"):
+    try:
+        return _sweep(content, file, cap)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _sweep(content: dict[str, Any], file: Path, cap: int | None) -> Sweep:
+    if not isinstance(content.get("parameters"), dict) or not content["parameters"]:
+        raise InputError("it has no parameters: say what varies, as in experiments/residual_scale/sweep.yaml")
+    _check_keys(content, file)
+    parameters = read_parameters(content["parameters"])
+    if any(name.startswith("trust") for name in parameters):
+        raise InputError("it would trust a package itself: that is for the command line, lightning sweep --trust")
+    name = content.get("name", file.stem)
+    if not isinstance(name, str | int | float):
+        raise InputError(f"name must be text, got {reprlib.repr(name)}")
+    cap = _count("run_cap", content.get("run_cap")) if cap is None else _count("--runs", cap)
+    return Sweep(str(name), _command(content), tuple(_choices(content.get("method"), parameters, cap)))
+
+
+def _check_keys(content: dict[str, Any], file: Path) -> None:
+    for key in content:
+        if key in SERVERS:
+            raise InputError(f"{key} is only done by W&B's server: leave it out, or run the file with wandb sweep")
+        if key not in USED + SHOWN + PLACES:
+            raise InputError(f"{key} is no key of a sweep file: those are {', '.join(USED + SHOWN + PLACES)}")
+    if isinstance(content.get("metric"), dict) and "target" in content["metric"]:
+        raise InputError("metric.target is only done by W&B's server: leave it out, or run the file with wandb sweep")
+    idle = [key for key in PLACES if key in content]
+    if idle:
+        log.warning("%s: without W&B's server %s has no effect", visible(str(file)), " and ".join(idle))
+
+
+def _count(key: str, value: Any) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise InputError(f"{key} must be a whole number of at least 1, got {reprlib.repr(value)}")
+    return value
+
+
+def _command(content: dict[str, Any]) -> tuple[str, ...]:
+    program = content.get("program")
+    words = content.get("command", COMMAND if program is None else PROGRAM_COMMAND)
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str | int | float) for word in words):
+        raise InputError(f"command must be a list of words, got {reprlib.repr(words)}")
+    if PROGRAM in words and not isinstance(program, str):
+        raise InputError(f"program must be a file's name, got {reprlib.repr(program)}")
+    for word in map(str, words):
+        macro = OTHER_MACRO.search(word)
+        if macro:
+            known = ", ".join(("${env}", INTERPRETER, PROGRAM, ARGUMENTS))
+            raise InputError(f"command: {macro[0]} is not done here: the macros are {known}")
+    command = tuple(str(program if word == PROGRAM else word) for word in words)
+    for word in command:
+        check_word("command", word)
+    return command
+
+
+def _choices(method: Any, parameters: dict[str, Parameter], cap: int | None) -> Iterator[dict[str, Any]]:
+    match method:
         case "grid":
-            choices = grid(parameters)
-        case "random" if cap is not None:
-            choices = random_search(parameters, random.Random(0))  # started again, the sweep draws the same runs
+            count, rows = _grid(parameters)
         case "random":
-            raise InputError(f"{file} is a random sweep without an end: say --runs N, or run_cap in the file")
-        case method:
+            if cap is None:
+                raise InputError("a random sweep without an end: say --runs N, or run_cap in the file")
+            count, rows = cap, _random(parameters, Random(0))  # started again, the sweep draws the same runs
+        case _:
             raise InputError(
-                f"{file} has the method {method!r}: grid and random need no server and run here, "
-                "others run with wandb sweep"
+                f"the method {method!r}: grid and random need no server and run here, others run with wandb sweep"
             )
-    command = tuple(str(word) for word in content.get("command", COMMAND))
-    return Sweep(str(content.get("name", file.stem)), command, tuple(itertools.islice(choices, cap)))
+    count = count if cap is None else min(cap, count)
+    if count > MOST_RUNS:
+        raise InputError(f"{count:,} runs are more than {MOST_RUNS:,}: say --runs N, or run_cap in the file")
+    return itertools.islice(rows, count)
 
 
-def grid(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values, the last parameter changing fastest.
-
-    Raises:
-        InputError: A parameter has neither value nor values.
-    """
+def _grid(parameters: dict[str, Parameter]) -> tuple[int, Iterator[dict[str, Any]]]:
+    """The number of combinations of the values, and the combinations, the last parameter changing fastest."""
     columns = []
     for name, parameter in parameters.items():
-        if not isinstance(parameter, dict) or not {"value", "values"} & set(parameter):
-            raise InputError(f"parameters.{name} needs value or values in a grid, got {parameter}")
-        columns.append(parameter["values"] if "values" in parameter else [parameter["value"]])
-    for row in itertools.product(*columns):
-        yield dict(zip(parameters, row, strict=True))
+        if parameter.values is None:
+            raise InputError(f"parameters.{name} needs value or values in a grid")
+        if parameter.weighted:
+            raise InputError(f"parameters.{name}.probabilities: a grid has none, that is for the method random")
+        columns.append(parameter.values)
+    rows = (dict(zip(parameters, row, strict=True)) for row in itertools.product(*columns))
+    return math.prod(map(len, columns)), rows
 
 
-def random_search(parameters: dict[str, Any], generator: random.Random) -> Iterator[dict[str, Any]]:
+def _random(parameters: dict[str, Parameter], generator: Random) -> Iterator[dict[str, Any]]:
     """Combinations of values drawn independently, without end."""
     while True:
-        yield {name: draw(name, parameter, generator) for name, parameter in parameters.items()}
-
-
-def draw(name: str, parameter: Any, generator: random.Random) -> Any:
-    """Draw a value of one parameter.
-
-    Args:
-        name: The parameter's name, for the error.
-        parameter: What the sweep file says of it: ``value``, ``values`` and so on.
-        generator: Source of the random numbers.
-
-    Raises:
-        InputError: A distribution that is not known here.
-    """
-    match parameter:
-        case {"value": value}:
-            return value
-        case {"values": list() as values, "probabilities": list() as weights}:
-            return generator.choices(values, weights)[0]
-        case {"values": list() as values}:
-            return generator.choice(values)
-        case {"distribution": "log_uniform_values", "min": float() | int() as low, "max": float() | int() as high}:
-            return math.exp(generator.uniform(math.log(low), math.log(high)))
-        case {"distribution": "uniform", "min": float() | int() as low, "max": float() | int() as high}:
-            return generator.uniform(low, high)
-        case {"min": int() as low, "max": int() as high}:
-            return generator.randint(low, high)
-        case {"min": float() | int() as low, "max": float() | int() as high} if "distribution" not in parameter:
-            return generator.uniform(low, high)
-    raise InputError(
-        f"parameters.{name}: {parameter} is none of value, values, min and max, "
-        "or min and max with the distribution uniform or log_uniform_values"
-    )
+        yield {name: parameter.draw(generator) for name, parameter in parameters.items()}

@@ -104,13 +104,17 @@ class Process:
 
 
 def newest_scores(folder: Path) -> dict[str, str]:
-    """Epoch and top-1 of the last validation in the newest ``metrics.csv`` of a run; empty before the first one."""
-    files = sorted(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
-    if not files:
+    """Epoch and top-1 of the last validation in the newest ``metrics.csv`` of a run; empty where there is none yet.
+
+    A file that cannot be read, because it is being written just now, is none.
+    """
+    try:
+        newest = max(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
+        with newest.open(newline="") as file:
+            last = [row for row in csv.DictReader(file) if row.get("val/top1")][-1]
+        return {"epoch": str(int(last["epoch"]) + 1), "val/top1": f"{float(last['val/top1']):.4f}"}
+    except (OSError, ValueError, LookupError, TypeError, csv.Error):
         return {}
-    with files[-1].open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("val/top1")]
-    return {"epoch": str(int(rows[-1]["epoch"]) + 1), "val/top1": f"{float(rows[-1]['val/top1']):.4f}"} if rows else {}
 
 
 def last_line(folder: Path) -> str:

@@ -87,9 +87,15 @@ def plan(sweep: Sweep, place: Path, flags: Sequence[str] = ()) -> list[Run]:
 
 
 def label(choice: dict[str, Any]) -> str:
-    """A choice as text that can name a folder: ``width=0.25,seed_everything=0``, at most 120 characters."""
+    """A choice as text that can name a folder: ``width=0.25,seed_everything=0``, at most 120 bytes."""
     words = ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in choice.items())
-    return re.sub(r"[^\w.,=+-]+", "_", words)[:120]
+    return re.sub(r"[^\w.,=+-]+", "_", words).encode()[:120].decode(errors="ignore")
+
+
+def folder_name(name: str) -> str:
+    """A sweep's name as the name of one folder: what may stand in no name, slashes above all, becomes ``_``."""
+    safe = re.sub(r"[^\w.,=+ -]+", "_", name).strip(" .")
+    return safe.encode()[:200].decode(errors="ignore") or "sweep"
 
 
 def fingerprint(command: list[str]) -> str:
@@ -99,5 +105,6 @@ def fingerprint(command: list[str]) -> str:
         for word, following in itertools.pairwise([*command, ""])
         if word.partition("=")[0] in ("-c", "--config")
     ]
-    content = [Path(page).read_text() for page in pages if Path(page).is_file()]
+    files = [page for page in pages if os.path.isfile(page)]  # Path.is_file fails on a page in braces, a long name
+    content = [Path(file).read_text(errors="surrogateescape") for file in files]
     return hashlib.sha256(json.dumps([command, content]).encode()).hexdigest()[:8]

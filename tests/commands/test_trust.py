@@ -238,6 +238,51 @@ def test_a_sweep_runs_nothing_but_fit(
 
 
 @pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("trainer.logger.init_args.save_dir", "/out"),
+        ("trainer.logger", {"class_path": "CSVLogger", "init_args": {"save_dir": "/out"}}),
+        ("trainer.logger", "class_path: WandbLogger\ninit_args:\n  base_url: http://127.0.0.1\n"),
+        ("trainer.callbacks+", "[{class_path: ModelCheckpoint, init_args: {dirpath: ../../out}}]"),
+    ],
+)
+def test_the_flags_in_a_sweep_file_say_no_more_than_a_page_may(
+    tmp_path: Path, flag: str, value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    for more in (
+        {"parameters": {flag: {"values": ["a", value]}}},
+        {"parameters": {"a": {"value": 1}}, "command": ["lightning", "fit", f"--{flag}", str(value), "${args}"]},
+    ):
+        file.write_text(json.dumps({"method": "grid"} | more))
+        assert main(["sweep", str(file), f"--place={tmp_path / 'place'}"]) == 2
+        assert "a page may" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../out", "{}/out", "a/../../out", "..", "", "a\\x1b[31m\n/b", "x" * 4000, "[red]$a$|<b>"]
+)
+def test_a_sweeps_name_makes_one_folder_in_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = tmp_path / "home" / "work"
+    home.mkdir(parents=True)
+    monkeypatch.chdir(home)
+    name = name.format(tmp_path)
+    command = ["${interpreter}", "-c", "", "${args}"]
+    sweep = {"name": name, "method": "grid", "parameters": {"a": {"value": "../../[x]\x1b\n"}}, "command": command}
+    Path("sweep.yaml").write_text(json.dumps(sweep))
+    assert main(["sweep", "sweep.yaml", "--trust-config"]) == 0
+    (folder,) = Path("runs").iterdir()
+    assert [path.name for path in folder.glob("*/*.json")] == ["done.json"]
+    assert {path.name for path in (*tmp_path.iterdir(), *home.parent.iterdir())} == {"home", "work"}
+    (said,) = caplog.messages
+    assert said.endswith(f"names no folder: the runs go to {folder}")
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "http://127.0.0.1/a.ckpt",

@@ -259,3 +259,30 @@ def test_newest_of_nothing_is_refused(tmp_path: Path, place: str) -> None:
 def test_difference(found: dict[str, tuple[int, ...]], expected: str | None) -> None:
     tensors = {name: torch.zeros(shape) for name, shape in found.items()}
     assert difference({"a": torch.zeros(2), "b": torch.zeros(3, 4)}, tensors) == expected
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_file_is_passed_by_and_the_one_before_is_taken(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    (tmp_path / LAST).unlink()
+    match kind:
+        case "folder":
+            (tmp_path / LAST).mkdir()
+        case "pipe":
+            os.mkfifo(tmp_path / LAST)
+        case "device":
+            (tmp_path / LAST).symlink_to("/dev/zero")
+    assert newest_good(tmp_path) == tmp_path / PREVIOUS
+    assert f"{tmp_path / LAST} is no file, and is not looked at" in caplog.text
+    with pytest.raises(InputError, match="only something that is no file"):
+        read_checkpoint(tmp_path / LAST)
+
+
+def test_a_missing_manifest_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path, 10)
+    (tmp_path / MANIFEST).write_text("{")
+    assert newest_good(tmp_path) == tmp_path / LAST
+    assert "has no readable manifest.json: its checkpoints cannot be checked" in caplog.text

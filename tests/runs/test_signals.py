@@ -1,7 +1,10 @@
 """Training that is told to stop has saved everything, and goes on as if it had not been."""
 
+import os
 import re
 import signal
+import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,3 +89,80 @@ def test_either_of_two_processes_is_told_to_stop(whole_of_two: Path, tmp_path: P
     code, output = finish(start(tmp_path, *TWO, *NO_FAULT, "--resume=auto"), 300)
     assert code == 0, output
     assert_same_run(whole_of_two, the_run(tmp_path))
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that it has started to train with it."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid,args", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
+    ).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if " fit " in line]
+
+
+def told(process: subprocess.Popen[str], whom: str, number: int) -> tuple[int, str]:
+    """Exit code and output of a training whose parent, child or whole group is told to stop."""
+    begun = time.monotonic()
+    match whom:
+        case "group":
+            os.killpg(process.pid, number)
+        case "parent":
+            process.send_signal(number)
+        case "child":
+            os.kill(children(process)[0], number)
+    code, output = finish(process)
+    print(f"{time.monotonic() - begun:.1f} s from the signal to the end, exit code {code}")
+    assert "Traceback" not in output
+    return code, output
+
+
+@pytest.mark.parametrize(
+    ("whom", "number", "options", "expected"),
+    [
+        ("group", signal.SIGTERM, ["--data.num_workers=2"], 143),
+        pytest.param("group", signal.SIGINT, ["--data.num_workers=2"], 130, marks=pytest.mark.slow),
+        pytest.param("parent", signal.SIGHUP, [], 129, marks=pytest.mark.slow),
+        pytest.param("group", signal.SIGTERM, TWO, 143, marks=pytest.mark.slow),
+        pytest.param("child", signal.SIGTERM, TWO, 143, marks=pytest.mark.slow),
+        pytest.param("group", signal.SIGINT, [*TWO, "--data.num_workers=2"], 130, marks=pytest.mark.slow),
+        pytest.param("group", signal.SIGHUP, [*TWO, "--data.num_workers=2"], 129, marks=pytest.mark.slow),
+    ],
+)
+def test_whoever_is_told_all_is_saved(
+    tmp_path: Path, whom: str, number: int, options: Sequence[str], expected: int
+) -> None:
+    process = start(tmp_path, "--trainer.max_epochs=40", *options)
+    wait_until(process, lambda: rows(tmp_path) >= 5)
+    code, output = told(process, whom, number)
+    assert code == expected, output
+    assert ("stopping after this batch" in output) == (whom != "child")  # the first process says it
+    assert ("again: at once, unsaved" in output) == (number == signal.SIGINT)
+    assert last_checkpoint(the_run(tmp_path))["global_step"] == steps_done(the_run(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("whom", "options"),
+    [
+        ("parent", []),
+        pytest.param("parent", TWO, marks=pytest.mark.slow),
+        pytest.param("child", TWO, marks=pytest.mark.slow),
+        pytest.param("group", TWO, marks=pytest.mark.slow),
+    ],
+)
+def test_told_to_stop_while_it_starts(tmp_path: Path, whom: str, options: Sequence[str]) -> None:
+    process = start(tmp_path, *options)
+    if options:
+        wait_until(process, lambda: bool(children(process)))
+    time.sleep(2.5)  # somewhere in the imports; wherever it is, it ends
+    code, output = told(process, whom, signal.SIGTERM)
+    assert code == 143, output
+
+
+@pytest.mark.slow
+def test_told_to_stop_while_the_pictures_are_drawn(tmp_path: Path) -> None:
+    process = start(tmp_path, "--trainer.callbacks+=tests.faults.Late", "--trust=tests")
+    wait_until(process, lambda: any(tmp_path.glob("*/at_the_end")))
+    code, output = told(process, "parent", signal.SIGTERM)
+    assert code == 143, output
+    assert "test it    lightning test" in output
+    run = the_run(tmp_path)
+    assert {"curves.png", "predictions.png", "confusion.png"} <= {path.name for path in run.iterdir()}
