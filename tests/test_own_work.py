@@ -113,7 +113,7 @@ def column(run: Path, name: str) -> list[float]:
     return [float(row[name]) for row in table(run) if row[name]]
 
 
-def tested(run: Path, capsys: pytest.CaptureFixture[str]) -> str:
+def printed_by_test(run: Path, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(["test", f"--ckpt_path={run / 'checkpoints' / 'best.ckpt'}", TRUST]) == 0
     return capsys.readouterr().out
@@ -147,11 +147,11 @@ def test_everything_of_ones_own_at_once(tmp_path: Path, capsys: pytest.CaptureFi
 
     names = {"train/entropy", "train/loss_block_a", "val/f1", "val/doubt", "weight_norm", "train/lr"}
     assert names <= table(whole)[0].keys()
-    assert len(column(whole, "weight_norm")) == 2
+    assert len(set(column(whole, "weight_norm"))) == 2  # after the steps 5 and 10
     assert sorted(set(column(whole, "train/lr"))) != [0.0003]  # the schedule's
     assert Path("rows.json").read_text().count("train/entropy") >= 12
 
-    shown = tested(resumed, capsys)
+    shown = printed_by_test(resumed, capsys)
     assert all(f"test/{name}" in shown for name in ("loss", "top1", "f1", "doubt"))
     assert set(named_photos(resumed, tmp_path / "predicted")) <= {"lying", "standing"}
 
@@ -176,7 +176,9 @@ def test_the_best_checkpoint_is_chosen_by_ones_own_metric(tmp_path: Path, capsys
     assert re.search(rf"│ best +│ +{best + 1} │ +{max(scores):.4g} │", capsys.readouterr().out)
 
 
-def test_a_module_and_data_that_are_none_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_module_and_data_that_are_none_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     args = ["--config=module.yaml", TRUST]
     process = program("fit", *args, *SHORT, into(tmp_path), place=Path.cwd(), PYTHONUNBUFFERED="1")
     wait_until(process, lambda: rows(tmp_path) >= KILLED_AFTER)
@@ -184,9 +186,9 @@ def test_a_module_and_data_that_are_none_of_ours(tmp_path: Path, capsys: pytest.
     run = the_run(tmp_path)
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] >= 6
-    code, output = finish(program("fit", "--ckpt_path=last", TRUST, into(tmp_path), place=Path.cwd()))
-    assert code == 0, output
-    assert output.count("DataLoader does not know its place in the data") == 1
+    assert main(["fit", "--ckpt_path=last", TRUST, into(tmp_path)]) == 0
+    assert sum("DataLoader does not know its place in the data" in said for said in caplog.messages) == 1
+    output = capsys.readouterr().out
     assert "Autoencoder, 0.00 M parameters, on FlatDigits; run folder" in output
     assert [int(row["step"]) for row in table(run) if row["train/error"]] == list(range(12))
     errors = column(run, "val/error")
@@ -197,7 +199,7 @@ def test_a_module_and_data_that_are_none_of_ours(tmp_path: Path, capsys: pytest.
     assert names >= {"config.yaml", "command.txt", "code.json", "metrics.csv", "checkpoints"}
     assert not names & {"confusion.csv", "predictions.png"}
 
-    assert "test/error" in tested(run, capsys)
+    assert "test/error" in printed_by_test(run, capsys)
     features = torch.load(predicted(run, tmp_path) / "predictions-0.pt", weights_only=True)
     assert torch.cat(features).shape == (297, 8)
     assert best_of(run)[KEY]["data"]["class_path"] == "my_project.module.FlatDigits"
@@ -339,31 +341,32 @@ def test_trust_reaches_no_further_than_the_package(tmp_path: Path, capsys: pytes
 def test_a_package_on_pythons_path_need_not_lie_in_the_current_folder(project: Path, tmp_path: Path) -> None:
     pages = [f"--config={project / page}.yaml" for page in ("base", "step")]
     args = ["fit", *pages, TRUST, NARROW, "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"]
-    code, output = finish(program(*args, place=tmp_path))
-    assert code == 2
-    assert "install the package my_project, or start where it lies" in output
     code, output = finish(program(*args, place=tmp_path, PYTHONPATH=f"{ROOT}:{project}"))
     assert code == 0, output
+    assert not list(tmp_path.iterdir())
 
 
-def readme_commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (OWN_WORK / "README.md").read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("lightning")]
+README = (OWN_WORK / "README.md").read_text()
+
+
+def commands(block: str) -> list[str]:
+    return [line for line in block.splitlines() if line.startswith("lightning")]
 
 
 def test_the_readme_can_be_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its commands in their order; only the training is cut short."""
     shutil.copytree(Path.cwd(), tmp_path / "my_work", ignore=shutil.ignore_patterns("runs"))
     os.chdir(tmp_path / "my_work")  # the fixture goes back
-    commands = readme_commands()
-    assert len(commands) >= 15
-    for command in commands:
+    *others, last = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    once = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=true"]
+    short = ["--trainer.accelerator=cpu", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    told = [(command, once) for block in others for command in commands(block)]
+    assert len(told) >= 12
+    for command, shortened in [*told, *((command, short) for command in commands(last))]:
         words = shlex.split(command)[1:]
-        if words[0] == "fit":
-            words += ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.accelerator=cpu"]
-            words += [] if "max_epochs" in command else ["--trainer.max_epochs=1"]
-        assert main(words) == 0, f"{command}: {capsys.readouterr().err}"
-    best = max(Path("runs").glob("2*/checkpoints/best.ckpt"), key=lambda path: path.stat().st_mtime)
+        assert main([*words, *(shortened if words[0] == "fit" else [])]) == 0, f"{command}: {capsys.readouterr().err}"
+    (best,) = Path("runs").glob("2*/checkpoints/best.ckpt")  # of the last block's run, which it went on with
+    assert len(column(best.parent.parent, "val/top1")) == 4
     best.rename("best.ckpt")
-    (block,) = re.findall(r"```python\n(.*?)```", (OWN_WORK / "README.md").read_text(), re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(block, "README.md", "exec"), {})
