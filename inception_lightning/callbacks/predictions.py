@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
@@ -39,7 +40,8 @@ class PredictionWriter(Callback):
         """Keep the rows of one batch."""
         photos = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
         if not (isinstance(outputs, Prediction) and isinstance(photos, Photos)):
-            self.others.append(outputs)
+            plain = outputs._asdict() if isinstance(outputs, Prediction) else outputs  # which loads as data only
+            self.others.append(move_data_to_device(plain, torch.device("cpu")))  # a GPU's memory is for the rest
             return
         for index, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
             row = [str(photos.files[index])]
