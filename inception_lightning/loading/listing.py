@@ -5,6 +5,7 @@ A file whose name does not say that it is an image is one by its first bytes.
 300,000 files take a second and 20 MB (``benchmarks/many_files.py``), so nothing is kept that could be out of date.
 """
 
+import glob
 import os
 import re
 from array import array
@@ -107,6 +108,8 @@ def class_folders(folder: Path) -> list[str]:
     Raises:
         InputError: There is no such folder, or it holds no class folder.
     """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: say --data.root FOLDER, or --data ImageTable for a table of images")
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}: say --data.root FOLDER")
     entries = [entry for entry in _visible(os.fsencode(folder)) if _is_folder(entry) and not _is_loop(entry)]
@@ -128,6 +131,35 @@ def image_names(folder: Path, left_out: LeftOut | None = None) -> list[bytes]:
 def image_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
     """The image files in ``folder`` and its folders, sorted, as `image_names`."""
     return [folder / os.fsdecode(name) for name in image_names(folder, left_out)]
+
+
+def files_like(pattern: Path, left_out: LeftOut | None = None) -> list[Path]:
+    """The image files that a pattern such as ``photos/**/*.jpg`` names, sorted; of a folder, those in it.
+
+    Raises:
+        InputError: Nothing is called so.
+    """
+    named = sorted(glob.glob(str(pattern), recursive=True))
+    if not named:
+        raise InputError(f"there is no folder {pattern}: say --data.root FOLDER, a file, or a pattern in quotes")
+    left_out = left_out if left_out is not None else LeftOut()
+    found = dict[Path, None]()
+    for path in named:
+        encoded = os.fsencode(path)
+        if os.path.isdir(path):
+            found.update(dict.fromkeys(image_files(Path(path), left_out)))
+        elif is_file_or_gone(encoded) and is_image(encoded):
+            found[Path(path)] = None
+        else:
+            left_out.add(_kind(os.path.basename(encoded)), encoded)
+    return list(found)
+
+
+def beside_folders(folder: Path, left_out: LeftOut) -> None:
+    """Count the images that lie in ``folder`` itself, where its class folders lie."""
+    for entry in _visible(os.fsencode(folder)):
+        if entry.is_file() and is_image(entry.path):
+            left_out.add("images beside the class folders", entry.path)
 
 
 def is_image(path: bytes) -> bool:
