@@ -1,6 +1,8 @@
-"""Predictions of a folder of photos as one CSV; of any other module and data, as a file of tensors."""
+"""Predictions of photos as one CSV, written as they come; of any other module and data, as a file of tensors."""
 
 import csv
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
 from inception_lightning.data.folder import Photos
+from inception_lightning.errors import Stop
+from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.training.classifier import Prediction
 
 Row = list[str]
@@ -19,13 +23,17 @@ Row = list[str]
 class PredictionWriter(Callback):
     """Writes ``predictions.csv``: file, class, probability, then the runners-up up to the fifth.
 
-    What a module of somebody's own gives, whose meaning only it knows, goes into ``predictions-RANK.pt`` as it came.
+    A photo that cannot be read has a row too, with the reason in a further column. Each batch is written when it is
+    there; of several processes each writes ``predictions-RANK.csv`` first, and in the end there is one file, in the
+    order of the photos. What a module of somebody's own gives, whose meaning only it knows, goes into
+    ``predictions-RANK.pt`` as it came.
     """
 
     def __init__(self, folder: Path) -> None:
         """Write into ``folder``."""
         self.path = folder / "predictions.csv"
         self.rows: dict[int, Row] = {}
+        self.reasons: dict[int, str] = {}
         self.others: list[Any] = []
 
     def on_predict_batch_end(
@@ -37,39 +45,84 @@ class PredictionWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the rows of one batch."""
+        """Write the rows of one batch.
+
+        Raises:
+            Stop: The disk takes no more.
+        """
         photos = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
         if not (isinstance(outputs, Prediction) and isinstance(photos, Photos)):
             plain = outputs._asdict() if isinstance(outputs, Prediction) else outputs  # which loads as data only
             self.others.append(move_data_to_device(plain, torch.device("cpu")))  # a GPU's memory is for the rest
             return
-        for index, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
+        known, had_reasons = len(self.rows), bool(self.reasons)
+        for number, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
+            index = number if number >= 0 else -1 - number
             row = [str(photos.files[index])]
             for label, probability in zip(classes, probabilities, strict=True):
-                row += [photos.class_names[label], f"{probability:.6f}"]
+                row += [photos.class_names[label], f"{probability:.6f}"] if number >= 0 else ["", ""]
+            if number < 0:
+                self.reasons[index] = _reason(photos, index)
             self.rows[index] = row
+        path = self.path
+        if trainer.world_size > 1:
+            path = path.with_stem(f"predictions-{trainer.global_rank}")
+        self._write(path, since=known if bool(self.reasons) == had_reasons else 0)  # with a new column, all anew
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the rows of all processes in the files' order."""
-        rows = self._gather(trainer.world_size)
+        """Have the rows of all processes in one file, in the photos' order, and say what is in it."""
+        if trainer.world_size > 1:
+            own = self.path.with_stem(f"predictions-{trainer.global_rank}")
+            self._gather(trainer.world_size)
+            if trainer.is_global_zero and self.rows:
+                self._write(self.path)
+            trainer.strategy.barrier()
+            own.unlink(missing_ok=True)
         if self.others:
             whole = self.path.with_name(f"predictions-{trainer.global_rank}.pt")
             whole.parent.mkdir(parents=True, exist_ok=True)
             torch.save(self.others, whole)
             print(f"{len(self.others)} batches of predictions in {whole}")
-        if trainer.is_global_zero and rows:
-            places = (len(next(iter(rows.values()))) - 1) // 2
-            runners_up = [f"{name}_{place}" for place in range(2, places + 1) for name in ("class", "probability")]
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                csv.writer(file).writerows(
-                    [["file", "class", "probability", *runners_up], *(rows[index] for index in sorted(rows))]
-                )
-            print(f"{len(rows)} predictions in {self.path}")
+        if trainer.is_global_zero and self.rows:
+            print(f"{len(self.rows) - len(self.reasons)} predictions in {self.path}")
+            if self.reasons:
+                print(f"{len(self.reasons)} of {len(self.rows)} photos could not be read: see the column reason")
 
-    def _gather(self, world_size: int) -> dict[int, Row]:
-        if world_size == 1:
-            return self.rows
-        gathered: list[dict[int, Row]] = [{}] * world_size
-        distributed.all_gather_object(gathered, self.rows)
-        return {index: row for rows in gathered for index, row in rows.items()}
+    def _write(self, path: Path, since: int = 0) -> None:
+        """Write the rows from the one at ``since`` on; all of them into a file that takes the other's place."""
+        order = list(self.rows)[since:]
+        rows: Iterable[Row] = (self._with_reason(index) for index in (order if since else sorted(order)))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written = path if since else path.with_suffix(".partial")
+            with written.open("a" if since else "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                if not since and order:
+                    csv.writer(file).writerow(self._header())
+                csv.writer(file).writerows(rows)
+            os.replace(written, path)
+        except OSError as error:
+            raise Stop(f"cannot write {path}: {error.strerror}", 74) from None
+
+    def _header(self) -> Row:
+        places = (len(next(iter(self.rows.values()))) - 1) // 2
+        runners_up = [f"{name}_{place}" for place in range(2, places + 1) for name in ("class", "probability")]
+        return ["file", "class", "probability", *runners_up, *(["reason"] if self.reasons else [])]
+
+    def _with_reason(self, index: int) -> Row:
+        return [*self.rows[index], *([self.reasons.get(index, "")] if self.reasons else [])]
+
+    def _gather(self, world_size: int) -> None:
+        gathered: list[Any] = [None] * world_size
+        distributed.all_gather_object(gathered, (self.rows, self.reasons))
+        for rows, reasons in gathered:
+            self.rows |= rows
+            self.reasons |= reasons
+
+
+def _reason(photos: Photos, index: int) -> str:
+    """Why a photo could not be read: its loader has seen it in another process, and it is read once more."""
+    try:
+        photos.dataset("test").open(index).pixels()
+    except ImageInputError as error:
+        return error.reason
+    return "it could not be read at first"

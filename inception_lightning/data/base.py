@@ -166,12 +166,13 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """The images of one split as evaluation shows them to the network."""
         return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
 
-    def _evaluation_loader(self, dataset: ImageDataset) -> DataLoader[tuple[Tensor, int]]:
-        # for prediction, in which Lightning makes a loader of its own from this one
+    def _prediction_loader(self) -> DataLoader[tuple[Tensor, int]]:
+        # Lightning makes a loader of its own from this one
+        views = self.views("test")
         return DataLoader(
-            FixedViews(dataset, self.evaluation.build(self.image_size)),
+            views,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(dataset)),
+            sampler=EvaluationSampler(len(views)),
             num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),

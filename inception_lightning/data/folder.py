@@ -17,10 +17,20 @@ from torch.utils.data import DataLoader
 
 from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
 from inception_lightning.data.fingerprint import warn_of_shared
+from inception_lightning.data.splits import Splits, find_splits
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
-from inception_lightning.loading.listing import FileNames, class_folders, image_files, image_names
+from inception_lightning.loading.listing import (
+    FileNames,
+    LeftOut,
+    beside_folders,
+    class_folders,
+    files_like,
+    image_files,
+    image_names,
+)
 from inception_lightning.loading.quarantine import Quarantine
+from inception_lightning.loading.views import PhotoViews
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +43,8 @@ class ImageFolder(ImageDataModule):
     """Images in one folder per class.
 
     Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is one, or
-    ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows validation's.
+    ``root/CLASS/*.jpg``, of which a seeded share is held out. Without test images, test shows validation's. The splits
+    may have other usual names, such as ``Training``, ``valid`` or ``dev``: see `splits.find_splits`.
 
     Args:
         root: The folder.
@@ -46,12 +57,14 @@ class ImageFolder(ImageDataModule):
     Attributes:
         bad_images: The list of bad training images: ``bad_images.csv`` in the folder of the first logger, which is
             the run's. Without a logger it lies in a new temporary folder: a list must not count another run's.
+        left_out: What lay among the images of the folders that were looked through, and is not shown.
     """
 
     root: Path
     val_fraction: float = 0.2
     on_bad_image: OnBadImage = "quarantine"
     bad_images: Path = field(init=False, repr=False)
+    left_out: LeftOut = field(init=False, repr=False, default_factory=LeftOut)
 
     def __post_init__(self) -> None:
         """Take a path that is given as a string, too."""
@@ -61,7 +74,7 @@ class ImageFolder(ImageDataModule):
         self._found: dict[Path, ImageFiles] = {}
 
     def setup(self, stage: str) -> None:
-        """Warn of validation images that are among the training images.
+        """Say what is left out, and warn of validation images that are among the training images.
 
         Raises:
             InputError: A folder is missing or empty, or the machine has too little shared memory.
@@ -74,6 +87,12 @@ class ImageFolder(ImageDataModule):
             self.bad_images = Path(folder) / BAD_IMAGES if folder else self.bad_images
         if self.trainer is None or self.trainer.is_global_zero:
             warn_of_shared(self.dataset("train"), self.dataset("val"))
+            self.say_what_is_left_out()
+
+    def say_what_is_left_out(self) -> None:
+        """One line of log about all that was not shown so far."""
+        if self.left_out.counts:
+            log.warning("%s", self.left_out.text())
 
     def undivided(self) -> ImageFiles:
         """The images that training and validation are taken from."""
@@ -82,8 +101,19 @@ class ImageFolder(ImageDataModule):
     @property
     def train_folder(self) -> Path:
         """``root/train``, or ``root`` itself where the classes lie in it."""
-        train = self.root / "train"
-        return train if train.is_dir() else self.root
+        return self.splits.train
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The folders of training, validation and test images.
+
+        Raises:
+            InputError: They are not understood.
+        """
+        splits = find_splits(self.root)
+        for name in splits.beside:
+            self.left_out.add("folders beside the splits", os.fsencode(self.root / name))
+        return splits
 
     @cached_property
     def class_folders(self) -> list[str]:
@@ -105,16 +135,15 @@ class ImageFolder(ImageDataModule):
         Raises:
             InputError: A folder is missing, empty, or holds a class that training does not know.
         """
-        has_val = (self.root / "val").is_dir()
-        if split == "test" and (self.root / "test").is_dir():
-            return self._files(self.root / "test")
-        if split != "train" and has_val:
-            return self._files(self.root / "val")
+        held = self.splits.held
+        wanted = "val" if split == "test" and "test" not in held else split
+        if wanted in held:
+            return self._files(held[wanted])
         whole = self._files(self.train_folder)
-        if has_val:
+        if "val" in held:
             return whole
         train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
-        return whole.subset(train if split == "train" else val)
+        return whole.subset(train if wanted == "train" else val)
 
     def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
         """What replaces training images that cannot be read, where ``on_bad_image`` says so."""
@@ -131,6 +160,7 @@ class ImageFolder(ImageDataModule):
         if unknown:
             raise InputError(f"{folder} has a class {unknown[0]!r} that {self.train_folder} does not have")
         labels = array("q")
+        beside_folders(folder, self.left_out)
         files = FileNames(folder, self._images(folder, labels))
         if not files:
             raise InputError(f"no images in {folder}: its class folders are empty")
@@ -141,7 +171,7 @@ class ImageFolder(ImageDataModule):
         """The images of each class, and their class indices into ``labels``."""
         for index, name in enumerate(self.class_folders):
             if (folder / name).is_dir():
-                for image in image_names(folder / name):
+                for image in image_names(folder / name, self.left_out):
                     labels.append(index)
                     yield os.fsencode(name) + b"/" + image
 
@@ -157,16 +187,23 @@ class ImageFolder(ImageDataModule):
 
 @dataclass(kw_only=True, eq=False)
 class Photos(ImageDataModule):
-    """A folder of photos to predict: no classes, no training.
+    """Photos to predict: no classes, no training.
+
+    One that cannot be read is shown as a grey image, under ``-1 - index``.
 
     The command line fills in everything but ``root`` from the checkpoint.
 
     Args:
-        root: The folder; photos in its folders count too.
+        root: The folder, and photos in its folders count too; or a single photo; or a pattern, such as
+            ``photos/**/*.jpg``.
         class_names: The name of each class index.
+
+    Attributes:
+        left_out: What lay among the photos and is none.
     """
 
     root: Path
+    left_out: LeftOut = field(init=False, repr=False, default_factory=LeftOut)
     class_names: Sequence[str] = field()  # a field, which would else take the property of the base for its default
 
     def __post_init__(self) -> None:
@@ -181,11 +218,14 @@ class Photos(ImageDataModule):
         Raises:
             InputError: There is no such folder, or no image in it.
         """
-        if not self.root.is_dir():
-            raise InputError(f"there is no folder {self.root}: say --data.root FOLDER")
-        files = image_files(self.root)
+        if self.root.is_dir():
+            files = image_files(self.root, self.left_out)
+        elif self.root.is_file():
+            files = [self.root]
+        else:
+            files = files_like(self.root, self.left_out)
         if not files:
-            raise InputError(f"no images in {self.root}")
+            raise InputError(f"no images in {self.root}{f' ({self.left_out.text()})' if self.left_out.counts else ''}")
         return files
 
     def dataset(self, split: Split) -> ImageFiles:
@@ -194,4 +234,10 @@ class Photos(ImageDataModule):
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Every photo once, in order."""
-        return self._evaluation_loader(self.dataset("test"))
+        if self.left_out.counts and (self.trainer is None or self.trainer.is_global_zero):
+            log.warning("%s", self.left_out.text())
+        return self._prediction_loader()
+
+    def views(self, split: Split) -> PhotoViews:
+        """The photos as evaluation shows them to the network."""
+        return PhotoViews(self.dataset(split), self.evaluation.build(self.image_size))

@@ -32,8 +32,8 @@ class ImageNet(ImageFolder):
         Raises:
             InputError: A folder is missing or empty, or the validation images are not in class folders.
         """
-        val = self.root / "val"
-        if split != "train" and val.is_dir() and not any(entry.is_dir() for entry in val.iterdir()):
+        val = self.splits.held.get("val")
+        if split != "train" and val is not None and not any(entry.is_dir() for entry in val.iterdir()):
             count = len(image_files(val))
             raise InputError(
                 f"the {count} images in {val} lie flat: "

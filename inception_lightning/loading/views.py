@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,13 +13,15 @@ from torchvision.transforms import InterpolationMode, v2
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.decoding import ImageInputError
-from inception_lightning.loading.image import Window, crop
+from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
 from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
 MIDDLE_GREY = 128  # what the networks' normalisation makes 0
+STRIP = 8
+"""How often the shorter side goes into the longer one of what is resized for evaluation."""
 INTERPOLATIONS = ("nearest-exact", "bilinear", "bicubic")
 
 
@@ -66,11 +68,39 @@ class CenterCrop:
     fraction: float = 0.875
     interpolation: Interpolation = "bilinear"
 
-    def build(self, image_size: int) -> v2.Transform:
+    def build(self, image_size: int) -> "FixedView":
         """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
         shorter_side = math.floor(image_size / self.fraction)
         resize = v2.Resize(shorter_side, InterpolationMode(self.interpolation), antialias=True)
-        return v2.Compose([resize, v2.CenterCrop(image_size)])
+        return FixedView([resize, v2.CenterCrop(image_size)])
+
+
+class FixedView(v2.Compose):
+    """A resize and a crop of the centre; of a long strip only the middle is resized.
+
+    A strip of 20,000 x 6 pixels would else become one of 1,140,000 x 341.
+    """
+
+    def window(self, height: int, width: int) -> Window | None:
+        """The middle of a strip, evenly far from its ends; None for images that are not that long."""
+        tall, wide = (
+            side if side <= (most := STRIP * min(height, width)) else most + (side - most) % 2
+            for side in (height, width)
+        )
+        if (tall, wide) == (height, width):
+            return None
+        return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+    def forward(self, *inputs: Any) -> Any:
+        """The view of a whole image (3, H, W)."""
+        (image,) = inputs
+        window = self.window(*image.shape[1:])
+        return super().forward(image if window is None else crop(image, window))
+
+    def show(self, image: OpenImage) -> Tensor:
+        """The view of an image of which nothing is decoded yet."""
+        shown: Tensor = self(image.pixels(self.window(image.height, image.width)))
+        return shown
 
 
 class RandomView:
@@ -212,13 +242,23 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
 class FixedViews(Dataset[tuple[Tensor, int]]):
     """Evaluation views, always the same."""
 
-    def __init__(self, dataset: ImageDataset, transform: v2.Transform) -> None:
+    def __init__(self, dataset: ImageDataset, view: FixedView) -> None:
         self.dataset = dataset
-        self.transform = transform
+        self.view = view
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.dataset[index]
-        return self.transform(image), label
+        return self.view.show(self.dataset.open(index)), int(self.dataset.labels[index])
+
+
+class PhotoViews(FixedViews):
+    """Evaluation views of photos; one that cannot be read is grey, and its index ``-1 - index``."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        try:
+            return super().__getitem__(index)
+        except ImageInputError:
+            grey = torch.full((3, *self.view.transforms[-1].size), MIDDLE_GREY, dtype=torch.uint8)
+            return grey, -1 - index
