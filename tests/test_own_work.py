@@ -79,7 +79,7 @@ def project(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_project"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("my_project", "trial")]:
         del sys.modules[name]
 
 
@@ -344,6 +344,23 @@ def test_a_package_on_pythons_path_need_not_lie_in_the_current_folder(project: P
     code, output = finish(program(*args, place=tmp_path, PYTHONPATH=f"{ROOT}:{project}"))
     assert code == 0, output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_data_set_may_have_an_init_and_its_module_may_speak(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "trial.py").write_text(
+        "from typing import Any\nfrom inception_lightning import Digits\nprint('a: [word of the module')\n\n"
+        "class Large(Digits):\n    def __init__(self, *, times: int = 2, **kwargs: Any) -> None:\n"
+        "        super().__init__(image_size=8 * times, **kwargs)\n"
+    )
+    args = ["--data=trial.Large", "--data.times=3", "--data.batch_size=16", "--trust=trial"]
+    assert main(["fit", "--config=base.yaml", NARROW, *args, *SHORT, into(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("a: [word of the module\n") == 1
+    held = best_of(the_run(tmp_path))[KEY]["data"]
+    assert held["class_path"] == "trial.Large"
+    assert (held["init_args"]["times"], held["init_args"]["batch_size"]) == (3, 16)
+    assert "image_size" not in held["init_args"]  # the class has decided it
 
 
 README = (OWN_WORK / "README.md").read_text()

@@ -67,6 +67,11 @@ class CommandLine:
         """Whether the parser will print something and end."""
         return any(flag in HELP or flag.partition("=")[0].endswith(".help") for flag in self.flags)
 
+    @property
+    def asks_for_page(self) -> bool:
+        """Whether the parser will print the merged page and end."""
+        return any(flag.partition("=")[0] == "--print_config" for flag in self.flags)
+
     def said(self, key: str) -> Any:
         """What the last flag, or else the last page that has it, gives to a dotted ``key``; or None."""
         return next(self._values(key), None)
