@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
-from inception_lightning.callbacks.lightning_state import begin_validation_again, logged_steps, set_logged_steps
+from inception_lightning.callbacks.lightning_state import begin_validation_again, go_on, logged_steps, set_logged_steps
 from inception_lightning.errors import Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
@@ -166,6 +166,7 @@ class Continuation(Callback):
         if self.loaded is None:
             return
         set_logged_steps(trainer, self.loaded["logged_steps"])
+        go_on(trainer)
         processes = self.loaded["processes"]
         self.loaded = None
         if len(processes) != trainer.world_size:

@@ -20,6 +20,11 @@ def set_logged_steps(trainer: pl.Trainer, steps: int) -> None:
     trainer.fit_loop.epoch_loop._batches_that_stepped = steps
 
 
+def go_on(trainer: pl.Trainer) -> None:
+    """Have the epoch that a run goes on with end as any other: Lightning would leave out ReduceLROnPlateau's step."""
+    trainer.fit_loop._restarting = False
+
+
 def begin_validation_again(checkpoint: dict[str, Any]) -> None:
     """Have a run that was stopped within a validation begin that validation again, when it goes on."""
     begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
