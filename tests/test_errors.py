@@ -4,7 +4,6 @@ import os
 import pytest
 
 from inception_lightning.errors import spared, visible
-from inception_lightning.evaluation.names import short_name
 
 
 def test_what_is_spared_is_said_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -31,8 +30,3 @@ def test_a_signal_is_not_spared() -> None:
 )
 def test_names_of_strangers_are_text(text: str, expected: str) -> None:
     assert visible(text) == expected
-
-
-def test_a_name_in_a_picture_is_no_formula() -> None:
-    assert short_name("Ba$$in") == r"Ba\$\$in"
-    assert short_name("x" * 30) == "x" * 17 + "…"

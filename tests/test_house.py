@@ -6,7 +6,7 @@ from pathlib import Path
 
 HOUSE = Path("inception_lightning")
 ROOMS = (
-    *("errors", "pages", "trust", "configurable", "models", "weights", "loading", "data", "runs", "training"),
+    *("errors", "names", "pages", "trust", "configurable", "models", "weights", "loading", "data", "runs", "training"),
     *("evaluation", "deployment", "callbacks", "studies", "commands", "__main__"),
 )
 """From top to bottom: a room imports only from rooms above it, and from itself."""

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.names import short_name
 
 COLUMNS, ROWS = 8, 2
 
@@ -41,13 +42,9 @@ def _draw_grid(axes: Sequence[object], samples: Sequence[tuple[Tensor, int]], na
         axis.axis("off")  # type: ignore[attr-defined]  # matplotlib's arrays have no types
     for axis, (image, label) in zip(axes, samples, strict=False):
         axis.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")  # type: ignore[attr-defined]  # (H, W, 3)
-        axis.set_title(_short(names[label]), fontsize=8, pad=2)  # type: ignore[attr-defined]
+        axis.set_title(short_name(names[label]), fontsize=8, pad=2)  # type: ignore[attr-defined]
 
 
 def _spread(size: int, count: int) -> list[int]:
     places: list[int] = torch.linspace(0, size - 1, min(size, count)).long().tolist()
     return places
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"{name[:19]}…"

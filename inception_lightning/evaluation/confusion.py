@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.errors import visible
-from inception_lightning.evaluation.names import short_name, writable
+from inception_lightning.names import short_name, writable
 
 NAMED_CLASSES = 30  # with more classes the names beside the matrix would be unreadable, and are left out
 TABLE_ROWS = 10_000  # the most that W&B shows of a table

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import visible
-from inception_lightning.evaluation.names import short_name
+from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
 GRID = (4, 8)  # rows and columns of the picture

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from inception_lightning.evaluation.names import cut, no_formula, short_name
+from inception_lightning.names import cut, no_formula, short_name
 from inception_lightning.studies.results import short, text, varied
 
 COLORS = (

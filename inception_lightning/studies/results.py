@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from inception_lightning.errors import InputError, visible
-from inception_lightning.evaluation.names import writable
+from inception_lightning.names import writable
 from inception_lightning.pages import read_page
 from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
 
