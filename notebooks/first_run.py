@@ -23,10 +23,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from matplotlib import pyplot as plt
+from PIL import Image
 from sklearn.datasets import load_digits
 from torch.nn import functional as F
 from torch.optim import AdamW
-from torchvision.io import write_png
 
 from inception_lightning import ImageFolder, InceptionClassifier, InceptionResNetV1
 from inception_lightning.loading.views import Augmentation, CenterCrop
@@ -39,8 +39,8 @@ digits = load_digits()
 for index, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
     folder = root / str(label)
     folder.mkdir(exist_ok=True)
-    pixels = (torch.from_numpy(image) * 255 / 16).round().to(torch.uint8)  # (8, 8), 0..16 -> 0..255
-    write_png(pixels.expand(3, -1, -1).contiguous(), str(folder / f"{index}.png"))
+    pixels = (image * 255 / 16).round().astype("uint8")  # (8, 8), 0..16 -> 0..255
+    Image.fromarray(pixels).save(folder / f"{index}.png")
 
 # %% [markdown]
 # ## Data and network
