@@ -3,6 +3,7 @@
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ class Stopped(Exception):
 
 
 class StopsAtThird(PredictionWriter):
-    def on_predict_batch_end(self, *arguments: object, **further: object) -> None:  # type: ignore[override]
+    def on_predict_batch_end(self, *arguments: Any, **further: Any) -> None:
         super().on_predict_batch_end(*arguments, **further)
         if len(self.rows) >= 12:
             raise Stopped
