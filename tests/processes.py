@@ -39,14 +39,14 @@ PARTS = (
 
 def start(place: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
     """``fit`` in a new process, with averaged weights, its runs in ``place``."""
-    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, **environment)
+    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, place=ROOT, **environment)
 
 
-def program(*args: str, **environment: str) -> subprocess.Popen[str]:
-    """The program in a new process."""
+def program(*args: str, place: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
+    """The program in a new process, with ``place`` as its current folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "inception_lightning", *args],
-        cwd=ROOT,
+        cwd=place,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from inception_lightning.errors import spared, visible
-from inception_lightning.evaluation.predictions import short_name
+from inception_lightning.evaluation.names import short_name
 
 
 def test_what_is_spared_is_said_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,13 +14,18 @@ from torchvision.transforms.v2.functional import to_pil_image
 from inception_lightning import models
 from inception_lightning.__main__ import main
 
+FOLDERS = [folder for folder in sorted(Path("experiments").iterdir()) if folder.name != "own_work"]
+"""own_work is a project of its own, which tests/test_own_work.py runs."""
 PAGES = [
-    page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters" not in yaml.safe_load(page.read_text())
+    page
+    for place in FOLDERS
+    for page in (sorted(place.rglob("*.yaml")) if place.is_dir() else [place])
+    if "parameters" not in yaml.safe_load(page.read_text())
 ]
 """Sweep files, which have parameters, are read in studies/test_sweep_run.py."""
 TOLD = re.findall(
     r"^lightning fit .+$|(?<=`)lightning fit [^`]+(?=`)",
-    "\n".join(readme.read_text() for readme in sorted(Path("experiments").rglob("README.md"))),
+    "\n".join(readme.read_text() for place in FOLDERS for readme in sorted(place.rglob("README.md"))),
     re.MULTILINE,
 )
 """The trainings that the READMEs name, in their tables and blocks."""

@@ -22,7 +22,8 @@ PRIVATE_NAMES = {
     "training/optim.py",  # torch's _foreach functions, which its own optimizers are made of
 }
 """The files in which private names of other packages stand, one for each concern, with their reasons."""
-OURS = re.compile(r"\bos\._exit\b|#.*")
+OURS = re.compile(r"\bos\._exit\b|\b_asdict\b|#.*")
+"""What only looks private: public names of Python, and comments."""
 
 
 def imported(file: Path) -> set[str]:

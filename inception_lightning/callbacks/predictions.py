@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
@@ -51,7 +52,8 @@ class PredictionWriter(Callback):
         """
         photos = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
         if not (isinstance(outputs, Prediction) and isinstance(photos, Photos)):
-            self.others.append(outputs)
+            plain = outputs._asdict() if isinstance(outputs, Prediction) else outputs  # which loads as data only
+            self.others.append(move_data_to_device(plain, torch.device("cpu")))  # a GPU's memory is for the rest
             return
         known, had_reasons = len(self.rows), bool(self.reasons)
         for number, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):

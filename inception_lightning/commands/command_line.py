@@ -67,22 +67,32 @@ class CommandLine:
         """Whether the parser will print something and end."""
         return any(flag in HELP or flag.partition("=")[0].endswith(".help") for flag in self.flags)
 
+    @property
+    def asks_for_page(self) -> bool:
+        """Whether the parser will print the merged page and end."""
+        return any(flag.partition("=")[0] == "--print_config" for flag in self.flags)
+
     def said(self, key: str) -> Any:
         """What the last flag, or else the last page that has it, gives to a dotted ``key``; or None."""
         return next(self._values(key), None)
 
-    def named(self, key: str) -> str | None:
+    def named(self, key: str, *, flags_only: bool = False) -> str | None:
         """The class that ``key`` is said to be, by a flag or else by a page; with or without ``class_path``."""
-        return next((one for one in self._values(key, f"{key}.class_path") if isinstance(one, str)), None)
+        keys = (key, f"{key}.class_path")
+        values = self._in_flags(*keys) if flags_only else self._values(*keys)
+        return next((one for one in values if isinstance(one, str)), None)
 
     def _values(self, *keys: str) -> Iterator[Any]:
+        yield from self._in_flags(*keys)
+        for page in reversed(self.pages):
+            found = (in_page(page, key) for key in keys)
+            yield from (one for one in found if one is not None)
+
+    def _in_flags(self, *keys: str) -> Iterator[str]:
         for place in reversed(range(len(self.flags))):
             name, equals, value = self.flags[place].partition("=")
             if name.startswith("--") and name[2:] in keys:
                 yield value if equals else "".join(self.flags[place + 1 : place + 2])
-        for page in reversed(self.pages):
-            found = (in_page(page, key) for key in keys)
-            yield from (one for one in found if one is not None)
 
     def without(self, *keys: str) -> tuple[str, ...]:
         """The flags without those that give something to ``keys``."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import wandb
 
 from inception_lightning.commands.options import Options
+from inception_lightning.errors import InputError, visible
 from inception_lightning.runs.wandb import obstacle
 from inception_lightning.studies.dashboard import SECTIONS, project_of, push, spec
 
@@ -29,5 +30,9 @@ def main(words: Sequence[str]) -> None:
         push(project, arguments.entity)
     else:
         file = (arguments.run or Path()) / "dashboard.json"
-        file.write_text(f"{json.dumps(spec(project), indent=2)}\n")
-        print(f"{why_not}: the dashboard's {sum(len(each.panels) for each in SECTIONS)} panels are in {file}")
+        try:
+            file.write_text(f"{json.dumps(spec(project), indent=2)}\n")
+        except OSError as error:
+            raise InputError(f"{file} cannot be written: {error.strerror}") from None
+        count = sum(len(each.panels) for each in SECTIONS)
+        print(f"{why_not}: the dashboard's {count} panels are in {visible(str(file))}")

@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from inception_lightning import models
 from inception_lightning.commands.command_line import CommandLine, as_flag, in_page
 from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.folder import Photos
@@ -20,6 +21,9 @@ from inception_lightning.weights.load import describe
 
 RUNS = "runs"
 """Where the folders of runs are by default."""
+
+OURS = {name: f"inception_lightning.{name}" for name in models.__all__}
+"""The networks that a name alone means, though torchvision and timm have classes of the same name."""
 
 SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
@@ -43,15 +47,19 @@ class Start:
 
     def arguments(self, line: CommandLine) -> list[str]:
         """The parser's arguments: pages in their order, flags after them, what a checkpoint settles last."""
-        pages = [as_flag(_without_class(page)) for page in (*self.pages, *line.pages)]
-        flags = line.without("model", "model.class_path")
+        pages = [as_flag(_with_our_network(_without_class(page))) for page in (*self.pages, *line.pages)]
+        settled_flags = ["model", "model.class_path"]
+        named = OURS.get(line.named("model.net", flags_only=True) or "")
+        if named is not None:
+            settled_flags += ["model.net", "model.net.class_path"]
+            pages.append(as_flag({"model": {"net": named}}))
         if self.checkpoint is None:
-            return [*pages, *flags]
+            return [*pages, *line.without(*settled_flags)]
         # a page's weights are where training once started: the checkpoint's take their place
         settled = {"ckpt_path": str(self.checkpoint.path)}
         if issubclass(self.model_class, InceptionClassifier):
             settled |= {"model": {"weights": None}}  # type: ignore[dict-item]  # a page of any shape
-        return [*pages, *line.without("ckpt_path", "model", "model.class_path", "model.weights"), as_flag(settled)]
+        return [*pages, *line.without("ckpt_path", "model.weights", *settled_flags), as_flag(settled)]
 
 
 def start_of(line: CommandLine) -> Start:
@@ -162,6 +170,19 @@ def _model_class(line: CommandLine, known: tuple[dict[str, Any], ...]) -> type[p
     if not (isinstance(found, type) and issubclass(found, pl.LightningModule)):
         raise InputError(f"model: {name} is no LightningModule, so it cannot be trained")
     return found
+
+
+def _with_our_network(page: dict[str, Any]) -> dict[str, Any]:
+    """A page whose network is ours, where it is called by the name alone."""
+    model = page.get("model")
+    if not isinstance(model, dict):
+        return page
+    net = model.get("net")
+    if isinstance(net, str) and net in OURS:
+        return page | {"model": {**model, "net": OURS[net]}}
+    if isinstance(net, dict) and net.get("class_path") in OURS:
+        return page | {"model": {**model, "net": net | {"class_path": OURS[net["class_path"]]}}}
+    return page
 
 
 def _without_class(page: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _worker_died(error: Exception) -> Stop | None:
 
 
 def _refused(error: BaseException) -> int:
-    inner: BaseException | None = error
+    inner = None if isinstance(error, InputError) else error  # whose own sentence is the best there is
     while inner is not None:
         if isinstance(inner, ModuleNotFoundError):  # the reason, under a library's explanations
             error = inner

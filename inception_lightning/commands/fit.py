@@ -173,9 +173,9 @@ class InceptionCLI(LightningCLI):
                 self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
         except ArgumentError as error:
             raise InputError(sentence(error, known_options(parser))) from None
-        finally:  # help, or the page that --print_config asks for
+        finally:  # help, the page that --print_config asks for, or what a module says when it is imported
             text = printed.getvalue()
-            print(text if self.line.asks_for_help else self._printable(text), end="")
+            print(self._printable(text) if self.line.asks_for_page else text, end="")
 
     def before_instantiate_classes(self) -> None:
         """Give the data what holds for the whole run."""

@@ -14,7 +14,6 @@ from typing import Any, get_args, get_type_hints
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
-from torch import nn
 
 from inception_lightning.commands.options import Options
 from inception_lightning.errors import InputError
@@ -27,7 +26,8 @@ from inception_lightning.models import (
     InceptionV3,
     InceptionV4,
 )
-from inception_lightning.models.cost import count_macs, count_parameters, minimum_size_with_heads, skeleton, trace
+from inception_lightning.models.cost import count_macs, count_parameters, empty_batch, minimum_size_with_heads, skeleton
+from inception_lightning.models.network import block_count
 from inception_lightning.weights.public import PUBLIC
 
 WIDTH = 100  # characters; the tables are made for 80, but no longer name would be cut
@@ -131,11 +131,11 @@ def detail(entry: Entry) -> dict[str, Any]:
     """A network's row, its stages in order, and its presets, as plain data."""
     net = skeleton(entry.variant, {"aux": True})
     parameters, macs = count_parameters(net), count_macs(net)
-    shapes = {name: list(end.shape[1:]) for name, end in net.endpoints(trace(net)).items()}
+    shapes = {name: list(end.shape[1:]) for name, end in net.endpoints(empty_batch(net)).items()}
     shapes |= {"classifier": [net.num_classes, 1, 1]}
     rows = {**shapes, **{f"aux_heads.{name}": shapes["classifier"] for name in net.aux_heads}}
     stages = [
-        {"name": name, "shape": shape, "blocks": _blocks(net.get_submodule(name))}
+        {"name": name, "shape": shape, "blocks": block_count(net.get_submodule(name))}
         | {"parameters": parameters[name], "macs": macs[name]}
         for name, shape in rows.items()
     ]
@@ -153,13 +153,6 @@ def presets(variant: type[Inception]) -> tuple[str, ...]:
 def _preset(variant: type[Inception], name: str) -> dict[str, Any]:
     net = skeleton(variant, {"aux": False, "preset": name})
     return {"name": name, "parameters": count_parameters(net).total(), "macs": count_macs(net).total()}
-
-
-def _blocks(stage: nn.Module) -> int | None:
-    """How often a stage repeats its block, if that is all it does."""
-    children = list(stage.children())
-    repeats = isinstance(stage, nn.Sequential) and len({type(child) for child in children}) == 1
-    return len(children) if repeats else None
 
 
 def overview_tables(networks: list[dict[str, Any]]) -> RenderableType:

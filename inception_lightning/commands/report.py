@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inception_lightning.commands.options import Options
+from inception_lightning.errors import InputError, spared, visible
 from inception_lightning.studies.report import KNOB, figures, markdown, page
-from inception_lightning.studies.results import history, table
+from inception_lightning.studies.results import history, table, write_csv
 
 
 def main(words: Sequence[str]) -> None:
@@ -18,12 +19,16 @@ def main(words: Sequence[str]) -> None:
     runs = table(arguments.runs)
     steps = history(runs)
     drawn = figures(runs, steps, arguments.knob)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "table.md").write_text(f"{markdown(runs)}\n", encoding="utf-8")
+        (arguments.out / "report.html").write_text(page(runs, drawn, arguments.knob), encoding="utf-8")
+        write_csv(runs, arguments.out / "runs.csv", 6)
+        write_csv(steps, arguments.out / "steps.csv", 4)
+    except OSError as error:
+        raise InputError(f"--out {arguments.out} cannot be written: {error.strerror}") from None
     for name, figure in drawn.items():
         for kind in ("png", "svg"):
-            figure.savefig(arguments.out / f"{name}.{kind}", dpi=150)
-    (arguments.out / "table.md").write_text(f"{markdown(runs)}\n")
-    (arguments.out / "report.html").write_text(page(runs, drawn, arguments.knob))
-    runs.to_csv(arguments.out / "runs.csv", index=False, float_format="%.6g")
-    steps.to_csv(arguments.out / "steps.csv", index=False, float_format="%.4g")
-    print(f"{markdown(runs)}\n\n{len(runs)} runs in {arguments.out / 'report.html'}")
+            with spared(f"{name}.{kind}"):
+                figure.savefig(arguments.out / f"{name}.{kind}", dpi=150)
+    print(f"{markdown(runs)}\n\n{len(runs)} runs in {visible(str(arguments.out / 'report.html'))}")

@@ -13,7 +13,8 @@ import wandb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from inception_lightning.evaluation.predictions import short_name
+from inception_lightning.errors import visible
+from inception_lightning.evaluation.names import short_name, writable
 
 NAMED_CLASSES = 30  # with more classes the names beside the matrix would be unreadable, and are left out
 TABLE_ROWS = 10_000  # the most that W&B shows of a table
@@ -25,12 +26,13 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
     Args:
         path: File to write.
         counts: Number of images, (true class, predicted class).
-        names: Class names, in the order of the counts.
+        names: Class names, in the order of the counts. They stay as they are, those too that a spreadsheet takes for
+            formulas: a CSV file holds data, and bytes that are no text are those of the folder's name.
     """
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(["true \\ predicted", *names])
-        writer.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+        writer, held = csv.writer(file), [writable(name) for name in names]
+        writer.writerow(["true \\ predicted", *held])
+        writer.writerows([name, *row] for name, row in zip(held, counts.tolist(), strict=True))
 
 
 def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
@@ -62,7 +64,8 @@ def confusion_chart(counts: Tensor, names: Sequence[str]) -> Any:
     """W&B's own confusion matrix chart, from the `TABLE_ROWS` most frequent pairs of true and predicted class."""
     pairs = torch.nonzero(counts).tolist()
     pairs.sort(key=lambda pair: -int(counts[pair[0], pair[1]]))
-    rows = [[names[true], names[predicted], int(counts[true, predicted])] for true, predicted in pairs[:TABLE_ROWS]]
+    shown = [visible(name) for name in names]
+    rows = [[shown[true], shown[predicted], int(counts[true, predicted])] for true, predicted in pairs[:TABLE_ROWS]]
     columns = ["Actual", "Predicted", "nPredictions"]
     return wandb.plot_table(
         "wandb/confusion_matrix/v1",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import visible
+from inception_lightning.evaluation.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
 GRID = (4, 8)  # rows and columns of the picture
@@ -62,8 +63,8 @@ def draw_predictions(guesses: Sequence[Guess]) -> Figure:
 def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
     """The guesses as a W&B table: image, true class, predicted class, probability."""
     rows = [
-        [wandb.Image(guess.image.permute(1, 2, 0).numpy()), guess.true, guess.predicted, guess.probability]
-        for guess in guesses
+        [wandb.Image(image.permute(1, 2, 0).numpy()), visible(true), visible(predicted), probability]
+        for image, true, predicted, probability in guesses
     ]
     return wandb.Table(columns=["image", "true", "predicted", "probability"], data=rows)
 
@@ -76,9 +77,3 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
         probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
     module.train(training)
     return probabilities
-
-
-def short_name(name: str) -> str:
-    """A class name cut to 18 letters, which fit above an image; a dollar sign in it starts no formula."""
-    shown = visible(name)
-    return (shown if len(shown) <= 18 else f"{shown[:17]}…").replace("$", r"\$")

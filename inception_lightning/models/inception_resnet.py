@@ -14,12 +14,14 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from inception_lightning.errors import InputError
+from inception_lightning.models.heads import AUXILIARY_HEAD
 from inception_lightning.models.inception_v3 import STEM as STEM_V3
 from inception_lightning.models.inception_v4 import POOL, reduction_a
 from inception_lightning.models.inception_v4 import STEM as STEM_V4
 from inception_lightning.models.initialisation import Init, filler, truncated_he
-from inception_lightning.models.layers import AvgPool, Concat, Conv, Residual, Spec, Style
-from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, one_of, stem_for
+from inception_lightning.models.knobs import check_depths, one_of
+from inception_lightning.models.layers import AvgPool, Concat, Conv, Residual, Spec, Stem, Style, stem_for
+from inception_lightning.models.network import Inception
 
 SCALES = (0.17, 0.10, 0.20)  # the released networks'; section 3.3 says 0.1 to 0.3
 Scales: TypeAlias = float | tuple[float, float, float] | Literal["learned"]
@@ -95,7 +97,7 @@ class InceptionResNetV1(Inception):
         """Describe the network.
 
         Args:
-            num_classes: Length of the logits.
+            num_classes: Length of the logits; with 0 the network gives features instead.
             preset: ``paper``, or ``facenet`` for the form of the public weights: one block more in
                 inception_c, linear and unscaled, and 512 features with batch norm before the classifier.
             residual_scales: Factor on the residuals before they are added (section 3.3), one number or
@@ -157,23 +159,28 @@ class InceptionResNetV2(Inception):
         dropout: float = 0.2,
         init: Init = "he",
     ) -> None:
-        """Describe the network; arguments not named here are those of `InceptionResNetV1`.
+        """Describe the network.
 
         Args:
-            num_classes: Length of the logits.
+            num_classes: Length of the logits; with 0 the network gives features instead.
             preset: ``released``, or ``paper`` for Figure 15: Inception-v4's stem, all blocks scaled and
                 rectified, and no conv_7b (32.4 M parameters). The figures' 1154 and 2048 channels are
                 misprints: what is added up must have the 1152 and 2144 of the reductions.
-            residual_scales: See there.
-            learned_scales: See there.
-            residual_norm: See there.
+            residual_scales: Factor on the residuals before they are added (section 3.3), one number or
+                one per stage inception_a, inception_b, inception_c; at least 0. ``learned`` is short
+                for the released networks' with learned_scales.
+            learned_scales: Whether every block's factor is trained, from its residual_scales on, the
+                linear block's from 1.0.
+            residual_norm: Where the sum of shortcut and residual has a batch norm: ``none``, as in the paper;
+                ``last`` for the last block before conv_7b or the average pooling, which the paper tried in
+                vain; ``all``.
             depths: Number of blocks in the three stages; if not said, the preset's: 10, 20, 10 or, for
                 paper, 5, 10, 5.
-            width: See there.
-            stem: See there.
-            aux: See there.
+            width: Factor on every number of filters.
+            stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.
+            aux: Whether an auxiliary classifier on inception_b is built (not in the paper).
             dropout: Share of the pooled features dropped in training.
-            init: See there.
+            init: ``he``, or ``paper`` for TF-slim's truncated normal.
         """
         one_of("preset", preset, ("released", "paper"))
         paper = preset == "paper"

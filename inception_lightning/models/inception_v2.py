@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, TypeAlias
 
 from torch import Tensor
 
-from inception_lightning.errors import InputError
 from inception_lightning.models.googlenet import AUXILIARY_HEAD, POOL
 from inception_lightning.models.initialisation import Init, filler, truncated_he, truncated_normal
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, SeparableConv, Spec, Style, grid
-from inception_lightning.models.network import Inception, Stem, one_of, stem_for
+from inception_lightning.models.knobs import one_of
+from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, SeparableConv, Spec, Stem, Style, stem_for
+from inception_lightning.models.network import Inception
 
 Preset: TypeAlias = Literal["paper", "slim", "cadene"]
 
@@ -70,7 +70,7 @@ class InceptionV2(Inception):
         """Describe the network.
 
         Args:
-            num_classes: Length of the logits.
+            num_classes: Length of the logits; with 0 the network gives features instead.
             preset: ``paper``: the widths of the paper's branches, which make 608 channels in 4c and 4d
                 where its output column says 576; ``slim``: TF-slim's narrower pool projections there,
                 which make 576, and the separable convolution of the paper's text as the first one;
@@ -105,22 +105,8 @@ class InceptionV2(Inception):
         heads = {"inception_4a": AUXILIARY_HEAD, "inception_4d": AUXILIARY_HEAD} if aux else {}
         style = replace(PRESETS[preset], width=width, init=filler(init, slim_weights))
         super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
-        self.uneven = tuple(stages.values()) if cadene else ()
         if cadene:  # 0..255 images, of which each channel's mean is taken
             self.mean, self.std = (128 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)
-
-    def check_size(self, height: int, width: int) -> None:
-        """Refuse images that are too small or, with the preset cadene, that its branches disagree on.
-
-        Raises:
-            InputError: ``height`` or ``width`` (pixels) does not fit.
-        """
-        super().check_size(height, width)
-        if min(grid(self.uneven, height), grid(self.uneven, width)) < 1:
-            raise InputError(
-                f"InceptionV2 with preset: cadene cannot join its branches on images of {height} x {width} pixels: "
-                "choose a multiple of 32 as image_size, or another preset"
-            )
 
 
 def slim_weights(weight: Tensor) -> None:

@@ -13,9 +13,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
+from inception_lightning.models.heads import AUXILIARY_HEAD
 from inception_lightning.models.initialisation import Init, filler, truncated_normal
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Style
-from inception_lightning.models.network import AUXILIARY_HEAD, Inception, check_depths, one_of, stem_for
+from inception_lightning.models.knobs import check_depths, one_of
+from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Spec, Style, stem_for
+from inception_lightning.models.network import Inception
 
 POOL = MaxPool(3, stride=2, valid=True)
 
@@ -66,6 +68,12 @@ INCEPTION_C = Concat(  # Figure 7: 8x8 -> 8x8x2048
     (AvgPool(3), Conv(192, 1)),
 )
 
+OTHER_STDS = {  # what the authors' code starts with other numbers than 0.1
+    "classifier.weight": 0.01,
+    "aux_heads.inception_b.features.1.conv.weight": 0.01,
+    "aux_heads.inception_b.classifier.weight": 0.001,
+}
+
 
 class InceptionV3(Inception):
     """Inception-v3 (Rethinking, section 6): 23.8 M parameters without its head, 299x299 images."""
@@ -86,7 +94,7 @@ class InceptionV3(Inception):
         """Describe the network.
 
         Args:
-            num_classes: Length of the logits.
+            num_classes: Length of the logits; with 0 the network gives features instead.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
             width: Factor on every number of filters.
             stem: ``imagenet``; ``7x7``, with one such convolution instead of the first three; or
@@ -99,7 +107,7 @@ class InceptionV3(Inception):
         """
         one_of("stem", stem, ("imagenet", "7x7", "small"))
         a, b, c = check_depths(depths)
-        stages = {
+        stages: dict[str, Spec] = {
             "stem": STEM_7X7 if stem == "7x7" else stem_for(stem, STEM),
             "inception_a": (inception_a(32), *(a - 1) * (inception_a(64),)),
             "reduction_a": REDUCTION_A,
@@ -111,12 +119,16 @@ class InceptionV3(Inception):
         heads = {"inception_b": (pool, reduce, replace(last, norm=aux_batch_norm))} if aux else {}
         style = Style(width, count_include_pad, init=filler(init, partial(truncated_normal, std=0.1)))
         super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
-        if init == "paper":
-            self.draw_linear_weights()
+        self.init_name = init
+        self._draw_other_weights()
 
-    def draw_linear_weights(self) -> None:
-        """Draw anew what the authors' code starts with other numbers than 0.1: classifiers and the end of the head."""
-        truncated_normal(self.classifier.weight, 0.01)
-        for head in self.aux_heads.values():
-            truncated_normal(head.get_submodule("features.1.conv").get_parameter("weight"), 0.01)
-            truncated_normal(head.get_submodule("classifier").get_parameter("weight"), 0.001)
+    def reset_classifier(self, num_classes: int) -> None:
+        """As every network's; where init is ``paper``, the new classifiers too start with the authors' numbers."""
+        super().reset_classifier(num_classes)
+        self._draw_other_weights("classifier.weight")
+
+    def _draw_other_weights(self, ending: str = "") -> None:
+        weights = dict(self.named_parameters()) if self.init_name == "paper" else {}
+        for name, std in OTHER_STDS.items():
+            if name in weights and name.endswith(ending):
+                truncated_normal(weights[name], std)

@@ -9,9 +9,11 @@ inception_a = Mixed_5b-5e, reduction_a = Mixed_6a, inception_b = Mixed_6b-6h, re
 Mixed_7a, inception_c = Mixed_7b-7d.
 """
 
+from inception_lightning.models.heads import AUXILIARY_HEAD
 from inception_lightning.models.initialisation import Init, filler, truncated_he
-from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Spec, Style
-from inception_lightning.models.network import AUXILIARY_HEAD, Inception, Stem, check_depths, stem_for
+from inception_lightning.models.knobs import check_depths
+from inception_lightning.models.layers import AvgPool, Concat, Conv, MaxPool, Spec, Stem, Style, stem_for
+from inception_lightning.models.network import Inception
 
 POOL = MaxPool(3, stride=2, valid=True)
 
@@ -81,7 +83,7 @@ class InceptionV4(Inception):
         """Describe the network.
 
         Args:
-            num_classes: Length of the logits.
+            num_classes: Length of the logits; with 0 the network gives features instead.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
             width: Factor on every number of filters.
             stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.

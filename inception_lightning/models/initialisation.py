@@ -1,11 +1,12 @@
 """How weights start: He et al.'s normal weights, or truncated normal ones as the authors had them."""
 
 import math
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from inception_lightning.errors import InputError
 
@@ -14,6 +15,46 @@ Init: TypeAlias = Literal["he", "paper"]
 
 Filler: TypeAlias = Callable[[Tensor], object]
 """Draws new weights into a tensor."""
+
+DRAWS = {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_, Tensor.normal_, Tensor.uniform_}
+"""What torch's layers and the fillers below draw with."""
+
+
+class NoDraws(TorchFunctionMode):
+    """Within it, weights are made and not drawn: for those that are drawn by other means, or are never needed."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call ``func``, unless it draws into a tensor."""
+        kwargs = kwargs or {}
+        if func in DRAWS:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+def initialised(make: Callable[[], nn.Conv2d], fill: Filler) -> nn.Conv2d:
+    """The convolution that ``make`` makes, its weights drawn once, by ``fill``; its bias is zero."""
+    with NoDraws():
+        layer = make()
+    fill(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def linear(features: int, num_classes: int, fill: Filler) -> nn.Module:
+    """A classifier: (N, features) -> (N, num_classes), or the features themselves where there are no classes.
+
+    Its weights start as PyTorch's or, where ``fill`` is the paper's, as the paper's.
+    """
+    if num_classes == 0:
+        return nn.Identity()
+    layer = nn.Linear(features, num_classes)
+    if fill is not he:
+        fill(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 def he(weight: Tensor) -> None:

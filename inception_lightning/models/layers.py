@@ -1,95 +1,25 @@
 """The words in which the papers draw their networks, and `build`, which turns them into modules.
 
 Five words serve all variants; GoogLeNet adds local response normalisation, BN-Inception a separable
-convolution, the heads a convolution over their whole grid.
+convolution. A word says all about itself: a new one is a subclass of `Word`, in any file.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import TypeAlias, assert_never
+from functools import partial
+from typing import Literal, TypeAlias
 
 from torch import nn
 
-from inception_lightning.models.blocks import Conv2d, ConvNormReLU, FilterConcat, FullConv2d, ResidualBlock
-from inception_lightning.models.initialisation import Filler, he
+from inception_lightning.errors import InputError
+from inception_lightning.models.blocks import ConvNormReLU, FilterConcat, ResidualBlock
+from inception_lightning.models.initialisation import Filler, he, initialised
+from inception_lightning.models.knobs import check_width, one_of
 
+Stem: TypeAlias = Literal["imagenet", "small"]
+"""``imagenet``: the paper's; ``small``: the same convolutions for images of about 32 pixels."""
 
-@dataclass(frozen=True)
-class Conv:
-    """``filters`` convolutions, batch norm, ReLU. ``kernel`` is (height, width) where they differ.
-
-    ``valid`` is the figures' mark "V": no padding. Without it the grid is padded so that only the
-    stride shrinks it. Without ``norm`` there is no batch norm but a bias.
-    """
-
-    filters: int
-    kernel: int | tuple[int, int]
-    stride: int = 1
-    valid: bool = False
-    norm: bool = True
-
-
-@dataclass(frozen=True)
-class SeparableConv(Conv):
-    """``multiplier`` filters on each channel by itself, then ``filters`` 1x1 convolutions, batch norm, ReLU."""
-
-    multiplier: int = 8
-
-
-@dataclass(frozen=True)
-class FullConv(Conv):
-    """A convolution over the whole grid that the figures give it, which makes it a fully connected layer."""
-
-    valid: bool = True
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """Max pooling; ``ceil`` lets the last window reach beyond the grid, as Caffe's do."""
-
-    kernel: int
-    stride: int = 1
-    valid: bool = False
-    ceil: bool = False
-
-
-@dataclass(frozen=True)
-class AvgPool:
-    """Average pooling."""
-
-    kernel: int
-    stride: int = 1
-    valid: bool = False
-
-
-@dataclass(frozen=True)
-class LRN:
-    """Local response normalisation over ``channels`` neighbours (GoogLeNet, Figure 3)."""
-
-    channels: int = 5
-
-
-class Concat:
-    """Filter concat: branches that read the same input, their filters side by side."""
-
-    def __init__(self, *branches: "Spec") -> None:
-        self.branches = branches
-
-
-@dataclass(frozen=True)
-class Residual:
-    """``relu(x + scale * project(inner(x)))``, ``project`` a 1x1 convolution without activation.
-
-    With ``norm`` the sum goes through batch norm before the ReLU.
-    """
-
-    inner: "Spec"
-    scale: float
-    relu: bool = True
-    norm: bool = False
-
-
-Spec: TypeAlias = "Conv | MaxPool | AvgPool | LRN | Concat | Residual | tuple[Spec, ...]"
+Spec: TypeAlias = "Word | tuple[Spec, ...]"
 """One word, or a chain of words in a tuple."""
 
 
@@ -106,6 +36,9 @@ class Style:
         bn_eps: Epsilon of batch norm.
         init: Draws the weights of the convolutions.
         learned_scales: Whether the residual scales are trained.
+
+    Raises:
+        InputError: ``width`` is not a finite number above 0.
     """
 
     width: float = 1.0
@@ -116,11 +49,14 @@ class Style:
     init: Filler = he
     learned_scales: bool = False
 
-    def norm(self, conv: Conv) -> bool:
+    def __post_init__(self) -> None:
+        check_width(self.width)
+
+    def norm(self, conv: "Conv") -> bool:
         """Whether ``conv`` is followed by batch norm."""
         return self.batch_norm and conv.norm
 
-    def bias(self, conv: Conv) -> bool:
+    def bias(self, conv: "Conv") -> bool:
         """Whether ``conv`` has a bias."""
         return self.conv_bias or not self.norm(conv)
 
@@ -129,44 +65,194 @@ class Style:
         return max(1, round(filters * self.width))
 
 
-def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
-    """The module that ``spec`` describes for an input of ``channels``, and its output channels.
+class Word(ABC):
+    """A word of the figures: what it becomes, and what it does to the grid."""
 
-    An average pool before a 1x1 convolution is computed after it. Both are linear, one over places and one over
-    channels, so nothing changes but the work: the pool reads the convolution's few filters.
+    @abstractmethod
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """Its module for inputs (N, channels, H, W), ready to be trained, and its output channels."""
+
+    def grid(self, size: int) -> int:
+        """Side of the grid that it makes of a ``size`` x ``size`` one: the same; 0 or less where it does not fit."""
+        return size
+
+    def small(self) -> Spec:
+        """What stands for it in the stem for 32-pixel images.
+
+        Raises:
+            TypeError: It has no place in a stem.
+        """
+        raise TypeError(f"a stem has no {type(self).__name__}")
+
+
+class Window(Word):
+    """What slides over the grid. ``kernel`` is (height, width) where they differ.
+
+    ``valid`` is the figures' mark "V": no padding. Without it the grid is padded so that only the
+    stride shrinks it.
     """
-    match spec:
-        case AvgPool(stride=1, valid=False) as pool, Conv(kernel=1, stride=1) as one if not (
-            style.count_include_pad and style.bias(one)  # which the padding would dilute
-        ):
-            project, filters = _conv_norm_relu(one, channels, style, build(pool, channels, style)[0])
-            return nn.Sequential(nn.Identity(), project), filters  # the weights are still those of the second word
-        case tuple():
-            modules: list[nn.Module] = []
-            module: nn.Module
-            for word in spec:
-                module, channels = build(word, channels, style)
-                modules.append(module)
-            return nn.Sequential(*modules), channels
-        case Conv():
-            return _conv_norm_relu(spec, channels, style)
-        case MaxPool():
-            return nn.MaxPool2d(spec.kernel, spec.stride, _padding(spec), ceil_mode=spec.ceil), channels
-        case AvgPool():
-            include = style.count_include_pad
-            return nn.AvgPool2d(spec.kernel, spec.stride, _padding(spec), count_include_pad=include), channels
-        case LRN():
-            return nn.LocalResponseNorm(spec.channels), channels
-        case Concat():
-            branches = [build(branch, channels, style) for branch in spec.branches]
-            return FilterConcat([module for module, _ in branches]), sum(filters for _, filters in branches)
-        case Residual():
-            inner, inner_channels = build(spec.inner, channels, style)
-            to_channels = Conv2d(inner_channels, channels, 1, init=style.init)
-            on_sum = nn.BatchNorm2d(channels, eps=style.bn_eps) if spec.norm else nn.Identity()
-            return ResidualBlock(inner, to_channels, on_sum, spec.scale, spec.relu, style.learned_scales), channels
-        case _:
-            assert_never(spec)
+
+    kernel: int | tuple[int, int]
+    stride: int
+    valid: bool
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Rows and columns added on each side."""
+        height, width = (0, 0) if self.valid else _pair(self.kernel)
+        return height // 2, width // 2
+
+    def grid(self, size: int) -> int:
+        """The windows that fit."""
+        reach = max(_pair(self.kernel)) if self.valid else 1
+        return (size - reach) // self.stride + 1
+
+
+@dataclass(frozen=True)
+class Conv(Window):
+    """``filters`` convolutions, batch norm, ReLU. Without ``norm`` there is no batch norm but a bias."""
+
+    filters: int
+    kernel: int | tuple[int, int]
+    stride: int = 1
+    valid: bool = False
+    norm: bool = True
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """A convolution, its batch norm or none, a ReLU."""
+        filters = style.filters(self.filters)
+        norm = nn.BatchNorm2d(filters, eps=style.bn_eps) if style.norm(self) else nn.Identity()
+        return ConvNormReLU(self.convolution(channels, filters, style), norm), filters
+
+    def convolution(self, channels: int, filters: int, style: Style) -> nn.Module:
+        """The convolution alone: (N, channels, H, W) -> (N, filters, H', W')."""
+        make = partial(nn.Conv2d, channels, filters, self.kernel, self.stride, self.padding, bias=style.bias(self))
+        return initialised(make, style.init)
+
+    def small(self) -> Spec:
+        """The same convolution, which neither strides nor loses the border."""
+        return replace(self, stride=1, valid=False)
+
+
+@dataclass(frozen=True)
+class SeparableConv(Conv):
+    """``multiplier`` filters on each channel by itself, then ``filters`` 1x1 convolutions, batch norm, ReLU."""
+
+    multiplier: int = 8
+
+    def convolution(self, channels: int, filters: int, style: Style) -> nn.Module:
+        """Both convolutions; the first has no bias."""
+        inner = channels * self.multiplier
+        window = (self.kernel, self.stride, self.padding)
+        depthwise = initialised(partial(nn.Conv2d, channels, inner, *window, groups=channels, bias=False), style.init)
+        return nn.Sequential(depthwise, Conv(filters, 1, norm=self.norm).convolution(inner, filters, style))
+
+
+@dataclass(frozen=True)
+class MaxPool(Window):
+    """Max pooling; ``ceil`` lets the last window reach beyond the grid, as Caffe's do."""
+
+    kernel: int
+    stride: int = 1
+    valid: bool = False
+    ceil: bool = False
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """Torch's max pool."""
+        return nn.MaxPool2d(self.kernel, self.stride, self.padding, ceil_mode=self.ceil), channels
+
+    def grid(self, size: int) -> int:
+        """The windows that fit, or begin, inside."""
+        return super().grid(size + self.stride - 1 if self.ceil else size)
+
+    def small(self) -> Spec:
+        """Nothing."""
+        return ()
+
+
+@dataclass(frozen=True)
+class AvgPool(Window):
+    """Average pooling."""
+
+    kernel: int
+    stride: int = 1
+    valid: bool = False
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """Torch's average pool."""
+        include = style.count_include_pad
+        return nn.AvgPool2d(self.kernel, self.stride, self.padding, count_include_pad=include), channels
+
+
+@dataclass(frozen=True)
+class LRN(Word):
+    """Local response normalisation over ``channels`` neighbours (GoogLeNet, Figure 3)."""
+
+    channels: int = 5
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """Torch's."""
+        return nn.LocalResponseNorm(self.channels), channels
+
+    def small(self) -> Spec:
+        """The same."""
+        return self
+
+
+class Concat(Word):
+    """Filter concat: branches that read the same input, their filters side by side."""
+
+    def __init__(self, *branches: Spec) -> None:
+        self.branches = branches
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """The branches, whose output channels add up."""
+        branches = [build(branch, channels, style) for branch in self.branches]
+        return FilterConcat([module for module, _ in branches]), sum(filters for _, filters in branches)
+
+    def grid(self, size: int) -> int:
+        """The branches' grid; 0 where theirs differ, so that they cannot be joined."""
+        sides = {grid(branch, size) for branch in self.branches}
+        return sides.pop() if len(sides) == 1 else 0
+
+    def small(self) -> Spec:
+        """The small branches."""
+        return Concat(*(small(branch) for branch in self.branches))
+
+
+@dataclass(frozen=True)
+class Residual(Word):
+    """``relu(x + scale * project(inner(x)))``, ``project`` a 1x1 convolution without activation.
+
+    With ``norm`` the sum goes through batch norm before the ReLU.
+    """
+
+    inner: Spec
+    scale: float
+    relu: bool = True
+    norm: bool = False
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        """The inner chain, and a projection back to as many channels as came in."""
+        inner, filters = build(self.inner, channels, style)
+        project = initialised(partial(nn.Conv2d, filters, channels, 1), style.init)
+        on_sum = nn.BatchNorm2d(channels, eps=style.bn_eps) if self.norm else nn.Identity()
+        return ResidualBlock(inner, project, on_sum, self.scale, self.relu, style.learned_scales), channels
+
+    def grid(self, size: int) -> int:
+        """The same; 0 or less where the inner chain does not fit."""
+        return min(size, grid(self.inner, size))
+
+
+def build(spec: Spec, channels: int, style: Style) -> tuple[nn.Module, int]:
+    """The module that ``spec`` describes for inputs (N, channels, H, W), and its output channels."""
+    if isinstance(spec, Word):
+        return spec.build(channels, style)
+    modules = []
+    for word in spec:
+        module, channels = build(word, channels, style)
+        modules.append(module)
+    return nn.Sequential(*modules), channels
 
 
 def grid(spec: Spec, size: int) -> int:
@@ -174,22 +260,32 @@ def grid(spec: Spec, size: int) -> int:
 
     It does not fit either where branches side by side make grids of different sizes.
     """
-    match spec:
-        case tuple():
-            return reduce(lambda side, word: grid(word, side), spec, size)
-        case Conv() | MaxPool() | AvgPool():
-            reach = max(_pair(spec.kernel)) if spec.valid else 1
-            beyond = spec.stride - 1 if isinstance(spec, MaxPool) and spec.ceil else 0
-            return (size - reach + beyond) // spec.stride + 1
-        case LRN():
+    if isinstance(spec, Word):
+        return spec.grid(size)
+    for word in spec:
+        if size < 1:
+            break
+        size = grid(word, size)
+    return size
+
+
+def smallest(spec: Spec, at_least: int = 1) -> int:
+    """Side of the smallest square grid, from ``at_least`` on, that passes through ``spec``.
+
+    Raises:
+        InputError: None of the next thousand sizes does.
+    """
+    for size in range(at_least, at_least + 1000):
+        if grid(spec, size) >= 1:
             return size
-        case Concat():
-            sides = {grid(branch, size) for branch in spec.branches}
-            return sides.pop() if len(sides) == 1 else 0
-        case Residual():
-            return min(size, grid(spec.inner, size))
-        case _:
-            assert_never(spec)
+    raise InputError("no image fits this table of words: branches of a Concat make grids of different sizes")
+
+
+def reduction(spec: Spec) -> int:
+    """Pixels from one place of the grid that ``spec`` makes to the next: the product of its strides."""
+    near = smallest(spec, 2**20)
+    far = smallest(spec, 2**21)
+    return round((far - near) / (grid(spec, far) - grid(spec, near)))
 
 
 def small(stem: Spec) -> Spec:
@@ -197,44 +293,22 @@ def small(stem: Spec) -> Spec:
 
     The grid stays 32 x 32 where 299-pixel images give 35 x 35, and every weight keeps its name and
     shape, so ImageNet weights fit a network for small images.
+
+    Raises:
+        TypeError: The stem has a word that none of the papers' stems has.
     """
-    match stem:
-        case tuple():
-            return tuple(small(word) for word in stem)
-        case Conv():
-            return replace(stem, stride=1, valid=False)
-        case MaxPool():
-            return ()
-        case LRN():
-            return stem
-        case Concat():
-            return Concat(*(small(branch) for branch in stem.branches))
-        case _:
-            raise TypeError(f"a stem has no {type(stem).__name__}")
+    return stem.small() if isinstance(stem, Word) else tuple(small(word) for word in stem)
 
 
-def convolution(channels: int, filters: int, spec: Conv, *, bias: bool, init: Filler) -> nn.Module:
-    """The convolution in ``spec``: (N, channels, H, W) -> (N, filters, H', W')."""
-    shape = (spec.kernel, spec.stride, _padding(spec))
-    if not isinstance(spec, SeparableConv):
-        kind = FullConv2d if isinstance(spec, FullConv) else Conv2d
-        return kind(channels, filters, *shape, bias=bias, init=init)
-    inner = channels * spec.multiplier
-    depthwise = Conv2d(channels, inner, *shape, groups=channels, bias=False, init=init)
-    return nn.Sequential(depthwise, Conv2d(inner, filters, 1, bias=bias, init=init))
+def stem_for(stem: Stem, table: Spec) -> Spec:
+    """The paper's stem, or its form for small images.
 
-
-def _conv_norm_relu(spec: Conv, channels: int, style: Style, pool: nn.Module | None = None) -> tuple[ConvNormReLU, int]:
-    filters = style.filters(spec.filters)
-    conv = convolution(channels, filters, spec, bias=style.bias(spec), init=style.init)
-    norm = nn.BatchNorm2d(filters, eps=style.bn_eps) if style.norm(spec) else nn.Identity()
-    return ConvNormReLU(conv, norm, pool), filters
+    Raises:
+        InputError: ``stem`` is neither.
+    """
+    one_of("stem", stem, ("imagenet", "small"))
+    return table if stem == "imagenet" else small(table)
 
 
 def _pair(kernel: int | tuple[int, int]) -> tuple[int, int]:
     return kernel if isinstance(kernel, tuple) else (kernel, kernel)
-
-
-def _padding(spec: Conv | MaxPool | AvgPool) -> tuple[int, int]:
-    height, width = (0, 0) if spec.valid else _pair(spec.kernel)
-    return height // 2, width // 2

@@ -1,36 +1,25 @@
 """`Inception`: named stages, one classifier, auxiliary heads. Every variant is a table given to it."""
 
-import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar, Literal, TypeAlias
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inception_lightning.configurable import Configurable
 from inception_lightning.errors import InputError
-from inception_lightning.models.blocks import recompute
-from inception_lightning.models.initialisation import he
-from inception_lightning.models.layers import AvgPool, Conv, FullConv, Spec, Style, build, grid, small
-
-Stem: TypeAlias = Literal["imagenet", "small"]
-"""``imagenet``: the paper's; ``small``: the same convolutions for images of about 32 pixels."""
-
-Chain: TypeAlias = tuple[Spec, ...]
-"""Words in order."""
-
-AUXILIARY_HEAD = (  # Rethinking, Figure 8: 17x17 -> 5x5 -> 5x5x128 -> 1x1x768
-    AvgPool(5, stride=3, valid=True),
-    Conv(128, 1),
-    FullConv(768, 5),
-)
+from inception_lightning.models.blocks import ConvNormReLU, recompute
+from inception_lightning.models.heads import AuxiliaryHead, Chain
+from inception_lightning.models.initialisation import linear
+from inception_lightning.models.knobs import check_classes, check_dropout, one_of
+from inception_lightning.models.layers import Spec, Style, build, grid, reduction, smallest
 
 
 class Inception(Configurable, nn.Module):
     """A network of named stages, with auxiliary classifiers on some of them.
 
-    ``forward`` gives logits in training and evaluation alike; ``forward_with_aux`` adds the heads'.
+    ``forward`` gives logits in training and evaluation alike; ``forward_with_aux`` adds the heads'. What
+    timm's networks have besides has timm's names here.
 
     Attributes:
         mean: What the network expects to be subtracted from images in 0..1, per channel (R, G, B).
@@ -40,7 +29,13 @@ class Inception(Configurable, nn.Module):
         interpolation: How images are resized for evaluation.
         aux_weight: Weight of each auxiliary loss where nothing else is said.
         aux_dropout: Share of the auxiliary classifiers' features dropped in training.
+        stages: The stages' names, in order.
+        num_classes: Length of the logits; 0 where the network gives features instead.
+        num_features: Length of the features that the classifier reads.
+        feature_info: Of each stage: ``num_chs``, its channels; ``reduction``, pixels of the image from one place
+            of its grid to the next; ``module``, its name.
         minimum_size: Side of the smallest square image that passes through all stages, in pixels.
+        misfits: Image sides, modulo the last stage's ``reduction``, whose grids the branches of a stage disagree on.
     """
 
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -50,6 +45,7 @@ class Inception(Configurable, nn.Module):
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     aux_weight: ClassVar[float] = 0.4  # TF-slim's; the papers on v3 and later name no value
     aux_dropout: ClassVar[float] = 0.0
+    classifier: Any  # nn.Linear; nn.Identity where there are no classes
 
     def __init__(
         self,
@@ -65,21 +61,34 @@ class Inception(Configurable, nn.Module):
 
         Args:
             stages: Stage name -> its table. The names are attributes and start the state dict's keys.
-            num_classes: Length of the logits.
+            num_classes: Length of the logits. With 0 the network, and each of its heads, gives the features
+                that it would classify.
             aux: Stage name -> the table of the head that reads the stage's output.
             dropout: Share of the pooled features that are dropped in training, 0..1.
             style: Width and the other choices that hold for the whole network.
             bottleneck: Features that the pooled ones are reduced to before they are classified.
+
+        Raises:
+            InputError: ``num_classes`` or ``dropout`` is impossible, a head's stage is missing, or no image fits
+                the stages.
         """
         super().__init__()
+        check_classes(num_classes)
+        check_dropout(dropout)
+        for name in aux:
+            one_of("aux", name, stages)
         self.num_classes = num_classes
         self.stages = tuple(stages)
+        self.init = style.init
         self.recomputed: frozenset[str] = frozenset()
         self.aux_heads = nn.ModuleDict()
-        channels = 3
+        self.feature_info: list[dict[str, Any]] = []
+        channels, scale = 3, 1
         for name, spec in stages.items():
             module, channels = build(spec, channels, style)
             self.add_module(name, module)
+            scale *= reduction(spec)
+            self.feature_info.append({"num_chs": channels, "reduction": scale, "module": name})
             if name in aux:
                 self.aux_heads[name] = AuxiliaryHead(aux[name], channels, num_classes, self.aux_dropout, style)
         self.dropout = nn.Dropout(dropout)
@@ -88,22 +97,40 @@ class Inception(Configurable, nn.Module):
             features = style.filters(bottleneck)
             norm = nn.BatchNorm1d(features, eps=style.bn_eps)
             self.bottleneck, channels = nn.Sequential(nn.Linear(channels, features, bias=False), norm), features
-        self.classifier = linear(channels, num_classes, style)
-        self.minimum_size = smallest(tuple(stages.values()))
+        self.num_features = channels
+        self.classifier = linear(channels, num_classes, style.init)
+        table = tuple(stages.values())
+        self.minimum_size = smallest(table)
+        self.misfits = tuple(side for side in range(scale) if grid(table, scale * self.minimum_size + side) < 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) -> logits (N, num_classes).
 
         Raises:
-            InputError: The images are smaller than `minimum_size`.
+            InputError: The images do not fit; see `check_size`.
         """
-        return self.classify(self._pass(images, ())[0])
+        return self.forward_head(self.forward_features(images))
 
     def forward_with_aux(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Normalised images (N, 3, H, W) -> logits and {stage name: its head's logits}, each (N, num_classes)."""
         last, ends = self._pass(images, self.aux_heads.keys())
         aux = {name: head(ends[name]) for name, head in self.aux_heads.items()}
-        return self.classify(last), aux
+        return self.forward_head(last), aux
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> the last stage's activation (N, C, H', W')."""
+        return self._pass(images, ())[0]
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """The last stage's activation (N, C, H', W') -> logits (N, num_classes).
+
+        Args:
+            features: The activation.
+            pre_logits: Give what the classifier reads (N, num_features) instead.
+        """
+        pooled = features.mean(dim=(2, 3))  # (N, C)
+        pooled = self.bottleneck(self.dropout(pooled))  # (N, num_features)
+        return pooled if pre_logits else self.classifier(pooled)
 
     def endpoints(self, images: Tensor) -> dict[str, Tensor]:
         """Normalised images (N, 3, H, W) -> {stage name: activation (N, C, H', W')}, in order."""
@@ -114,9 +141,8 @@ class Inception(Configurable, nn.Module):
 
         The others are let go, so that the next stage finds their memory warm.
         """
-        self.check_size(*images.shape[-2:])
         ends = {}
-        x = images
+        x = size_checked(images, *self._sides())
         for name in self.stages:
             stage = self.get_submodule(name)
             recomputed = name in self.recomputed and torch.is_grad_enabled()
@@ -135,93 +161,115 @@ class Inception(Configurable, nn.Module):
             one_of("recompute", name, self.stages)
         self.recomputed = frozenset(stages)
 
-    def classify(self, features: Tensor) -> Tensor:
-        """The last stage's activation (N, C, H', W') -> logits (N, num_classes)."""
-        pooled = features.mean(dim=(2, 3))  # (N, C)
-        logits: Tensor = self.classifier(self.bottleneck(self.dropout(pooled)))
-        return logits
-
     def check_size(self, height: int, width: int) -> None:
-        """Refuse images that the network would shrink to nothing.
+        """Refuse images that the network would shrink to nothing, or on which its branches disagree.
 
         Raises:
-            InputError: ``height`` or ``width`` (pixels) is smaller than `minimum_size`.
+            InputError: ``height`` or ``width`` (pixels) is smaller than `minimum_size`, or is one of the `misfits`.
         """
-        if min(height, width) < self.minimum_size:
-            raise InputError(
-                f"{type(self).__name__} needs images of at least {self.minimum_size} x {self.minimum_size} pixels "
-                f"and got {height} x {width}: raise image_size, or build it with stem: small for images of about 32"
-            )
+        check_sides(height, width, *self._sides())
+
+    def _sides(self) -> tuple[str, int, int, tuple[int, ...]]:
+        # plain data, which a traced graph can hold
+        return type(self).__name__, self.minimum_size, self.feature_info[-1]["reduction"], self.misfits
+
+    @property
+    def pretrained_cfg(self) -> dict[str, Any]:
+        """What timm's tools ask a network: how it wants its images, as things stand, and what its layers are called.
+
+        ``timm.data.resolve_model_data_config(net)`` makes the settings of an evaluation transform of it.
+        """
+        convolutions = (name for name, module in self.named_modules() if isinstance(module, nn.Conv2d))
+        return {
+            "architecture": type(self).__name__,
+            "num_classes": self.num_classes,
+            "input_size": (3, self.image_size, self.image_size),
+            "min_input_size": (3, self.minimum_size, self.minimum_size),
+            "interpolation": self.interpolation,
+            "crop_pct": self.crop_fraction,
+            "crop_mode": "center",
+            "mean": tuple(self.mean),
+            "std": tuple(self.std),
+            "first_conv": next((name for name in convolutions if not name.startswith("aux_heads.")), None),
+            "classifier": "classifier",
+        }
+
+    def get_classifier(self) -> nn.Module:
+        """The layer that makes logits of features; ``nn.Identity`` where there are no classes."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a new classifier, for other classes, in the place of the old one, and so in each head.
+
+        It starts as the first one did. The network's `config` says the new number.
+
+        Args:
+            num_classes: Length of the logits; 0 for features instead.
+
+        Raises:
+            InputError: ``num_classes`` is no whole number of at least 0.
+        """
+        check_classes(num_classes)
+        place = next(self.parameters())
+        for owner in (self, *self.aux_heads.values()):
+            assert isinstance(owner, Inception | AuxiliaryHead)
+            owner.classifier = linear(owner.num_features, num_classes, self.init).to(place).train(self.training)
+        self.num_classes = num_classes
+        self.record(num_classes=num_classes)
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """Patterns that sort parameters by depth, for layer-wise learning rates (timm's ``layer_decay``).
+
+        A stage that repeats a block is one group per block. Heads, bottleneck and classifier match nothing: timm puts
+        them last.
+
+        Args:
+            coarse: Make each stage one group.
+        """
+        repeating = [name for name in self.stages if block_count(self.get_submodule(name)) and not coarse]
+        return {name: rf"^{name}\.(\d+)" if name in repeating else rf"^{name}\." for name in self.stages}
 
 
-class AuxiliaryHead(nn.Module):
-    """A classifier on an inner stage: (N, C, H, W) -> (N, num_classes), for a grid of any size.
-
-    Its table may open with a pool; 5 x 5 with stride 3 makes 5 x 5 of v3's 17 x 17. A grid too small
-    for that, or any grid where there is no such pool, is averaged to what the convolutions need, so
-    the head trains on every image the network takes.
-    """
-
-    def __init__(self, table: Chain, channels: int, num_classes: int, dropout: float, style: Style) -> None:
-        super().__init__()
-        pools, convolutions = (table[:1], table[1:]) if isinstance(table[0], AvgPool) else ((), table)
-        self.pool, channels = build(pools, channels, style)
-        self.features, channels = build(convolutions, channels, style)
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = linear(channels, num_classes, style)
-        self.pooled_size = smallest(convolutions)
-        self.minimum_grid = smallest(table) if pools else math.inf
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes as above."""
-        too_small = min(x.shape[-2:]) < self.minimum_grid
-        x = F.adaptive_avg_pool2d(x, self.pooled_size) if too_small else self.pool(x)  # (N, C, 5, 5), GoogLeNet's 4 x 4
-        pooled = self.features(x).mean(dim=(2, 3))  # (N, C)
-        logits: Tensor = self.classifier(self.dropout(pooled))
-        return logits
+def block_count(stage: nn.Module) -> int | None:
+    """How often a stage repeats its block, if that is all it does; a single layer or convolution is no block."""
+    blocks = list(stage.children())
+    layers = [block for block in blocks if isinstance(block, ConvNormReLU) or not list(block.children())]
+    repeats = isinstance(stage, nn.Sequential) and len({type(block) for block in blocks}) == 1 and not layers
+    return len(blocks) if repeats else None
 
 
-def linear(features: int, num_classes: int, style: Style) -> nn.Linear:
-    """A classifier: (N, features) -> (N, num_classes). Weights start as PyTorch's or as the paper's."""
-    layer = nn.Linear(features, num_classes)
-    if style.init is not he:
-        style.init(layer.weight)
-        nn.init.zeros_(layer.bias)
-    return layer
+def check_sides(height: int, width: int, network: str, minimum: int, period: int, misfits: tuple[int, ...]) -> None:
+    """Refuse images of sides that do not fit.
 
-
-def smallest(spec: Spec) -> int:
-    """Side of the smallest square grid that passes through ``spec``."""
-    return next(size for size in range(1, 1000) if grid(spec, size) >= 1)
-
-
-def stem_for(stem: Stem, table: Spec) -> Spec:
-    """The paper's stem, or its form for small images.
+    Args:
+        height: Of the images, in pixels.
+        width: The same.
+        network: Its name, for the message.
+        minimum: Side of the smallest square image that passes.
+        period: Sides that differ by it fit alike.
+        misfits: Sides, modulo ``period``, that do not fit.
 
     Raises:
-        InputError: ``stem`` is neither.
+        InputError: They are too small, or among the misfits.
     """
-    one_of("stem", stem, ("imagenet", "small"))
-    return table if stem == "imagenet" else small(table)
+    if height < minimum or width < minimum:
+        raise InputError(
+            f"{network} needs images of at least {minimum} x {minimum} pixels "
+            f"and got {height} x {width}: raise image_size, or build it with stem: small for images of about 32"
+        )
+    if misfits and (height % period in misfits or width % period in misfits):
+        fits = next(side for side in range(max(height, width), 2**31) if side % period not in misfits)
+        raise InputError(
+            f"{network} cannot join its branches on images of {height} x {width} pixels: "
+            f"choose another image_size, such as {fits}"
+        )
 
 
-def one_of(knob: str, value: str, choices: Collection[str]) -> None:
-    """Refuse a ``value`` of ``knob`` that is not among ``choices``.
-
-    Raises:
-        InputError: It is not.
-    """
-    if value not in choices:
-        raise InputError(f"{knob} must be one of {', '.join(choices)}, got {value!r}")
+def size_checked(images: Tensor, network: str, minimum: int, period: int, misfits: tuple[int, ...]) -> Tensor:
+    """The images (N, 3, H, W), once `check_sides` has passed them."""
+    height, width = images.shape[-2:]
+    check_sides(height, width, network, minimum, period, misfits)
+    return images
 
 
-def check_depths(depths: Sequence[int]) -> tuple[int, int, int]:
-    """The number of blocks per stage A, B and C.
-
-    Raises:
-        InputError: Not three numbers of at least 1.
-    """
-    if len(depths) != 3 or min(depths) < 1:
-        raise InputError(f"depths must be three numbers of at least 1, one per stage A, B, C, got {list(depths)}")
-    a, b, c = depths
-    return a, b, c
+torch.fx.wrap("size_checked")  # torch.fx keeps the call in its graph: while it traces, images have no size

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import wandb
 
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
 from inception_lightning.pages import read_page
 from inception_lightning.runs.wandb import Wandb
 
@@ -142,9 +142,9 @@ def push(project: str, entity: str | None) -> None:
     try:
         owner = entity or wandb.Api().default_entity or ""
         made = workspace(project, owner).save()
-        print(f"workspace  {made.url}")
+        print(f"workspace  {visible(str(made.url))}")
         written = report(project, owner).save()
-        print(f"report     {written.url}")
+        print(f"report     {visible(str(written.url))}")
     except Exception as error:  # the package raises many kinds for what the server answers
         raise InputError(f"W&B refuses the dashboard: {' '.join(str(error).split())}") from None
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from inception_lightning.evaluation.names import cut, no_formula, short_name
 from inception_lightning.studies.results import short, text, varied
 
 COLORS = (
@@ -24,6 +26,7 @@ COLORS = (
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":")
 TITLE = 38  # characters in a line of a title
+VALUE = 40  # characters of a knob's value
 FEW = 8  # a curve of at most so many points has markers
 RATIO = "residual/ratio/"
 
@@ -51,10 +54,14 @@ def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure
         by_value = group.groupby(text(group[knob]))[score].agg(["mean", "std"])
         at = [values.index(value) + shift for value in by_value.index]
         spread = 100 * by_value["std"].fillna(0)
-        axis.errorbar(at, 100 * by_value["mean"], spread, linestyle="", capsize=5, markersize=8, label=title, **style)
+        axis.errorbar(
+            at, 100 * by_value["mean"], spread, linestyle="", capsize=5, markersize=8, label=no_formula(title), **style
+        )
     if runs["died"].any():
         axis.plot([], [], "kx", markersize=8, label="this run died")
-    axis.set(xlabel=_name(knob), ylabel=label, xticks=range(len(values)), xticklabels=values)
+    axis.set(
+        xlabel=_name(knob), ylabel=label, xticks=range(len(values)), xticklabels=[_value(value) for value in values]
+    )
     axis.set_title("one point per run; mean ± standard deviation over the seeds", fontsize=10)
     long = max(len(title) for title, _ in panels) > TITLE
     figure.legend(fontsize=9, loc="outside lower center" if long else "outside right center")
@@ -80,6 +87,7 @@ def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str,
     figure = Figure(figsize=(4.2 * columns + 1.8, 3.6 * rows + 0.3), layout="constrained")
     axes: list[Axes] = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flatten())
     values = ordered(runs[knob])
+    handles: dict[str, Line2D] = {}
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     for axis, (title, group) in zip(axes, panels, strict=False):
@@ -90,17 +98,17 @@ def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str,
             color = COLORS[index % len(COLORS)]
             marker = MARKERS[index % len(MARKERS)] if len(series) <= FEW else None  # one point alone is no line
             line = LINES[index % len(LINES)]
-            axis.plot(series.index, series.mean(axis=1), line, marker=marker, markersize=5, color=color, label=value)
+            style: dict[str, Any] = {"marker": marker, "markersize": 5, "color": color, "label": _value(value)}
+            handles[value], *_ = axis.plot(series.index, series.mean(axis=1), line, **style)
             axis.fill_between(series.index, series.min(axis=1), series.max(axis=1), color=color, alpha=0.15, lw=0)
         axis.set(xlabel="step", ylim=(-2, 102))
-        axis.set_title(textwrap.fill(title, TITLE), fontsize=10)
+        axis.set_title(no_formula(textwrap.fill(title, TITLE)), fontsize=10)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     for axis in axes[::columns]:
         axis.set_ylabel(label)
-    handles = {text: line for axis in axes for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
-    shown = [value for value in values if value in handles]
-    figure.legend([handles[value] for value in shown], shown, title=_name(knob), fontsize=9, loc="outside right center")
+    lines = [handles[value] for value in values if value in handles]
+    figure.legend(handles=lines, title=_name(knob), fontsize=9, loc="outside right center")
     return figure
 
 
@@ -124,14 +132,16 @@ def draw_ratios(runs: pd.DataFrame, steps: pd.DataFrame, knob: str) -> Figure:
         for axis, value in zip(row, values, strict=True):
             runs_here = group[text(group[knob]) == value]
             names, at, grid = _ratios(runs_here, steps)
-            axis.set_title(f"{_name(knob)} {value}\n{textwrap.fill(title, TITLE)}", fontsize=8)
+            heading = no_formula(textwrap.fill(title, TITLE))
+            axis.set_title(f"{_name(knob)} {_value(value)}\n{heading}", fontsize=8)
             axis.set_xlabel("step", fontsize=9)
             if not grid.size:
                 axis.set_axis_off()
                 continue
             log = np.log10(np.maximum(grid, 1e-4))
             shown = axis.pcolormesh(at, range(len(names)), log, cmap="cividis", vmin=-2, vmax=1, shading="nearest")
-            axis.set_yticks(range(len(names)), [""] * len(names) if named else names, fontsize=8)
+            shown_names = [""] * len(names) if named else [_value(name) for name in names]
+            axis.set_yticks(range(len(names)), shown_names, fontsize=8)
             named = True
             axis.invert_yaxis()
     if shown is not None:
@@ -154,13 +164,14 @@ def ordered(column: "pd.Series[Any]") -> list[str]:
 
 
 def _panels(runs: pd.DataFrame, knob: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The runs grouped by the knobs other than ``knob``, each group with its values as a title."""
+    """The runs grouped by the knobs other than ``knob``, each group with its values as a title, cut and on one line."""
     others = [name for name in varied(runs) if name != knob]
     if not others:
         yield "all runs", runs
         return
     for setting, group in runs.groupby([text(runs[name]) for name in others], sort=True):
-        yield ", ".join(f"{_name(name)} {value}" for name, value in zip(others, setting, strict=True)), group
+        titles = (f"{_short(name)} {cut(value, VALUE)}" for name, value in zip(others, setting, strict=True))
+        yield ", ".join(titles), group
 
 
 def _series(runs: pd.DataFrame, steps: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -182,5 +193,14 @@ def _ratios(
     return [name.removeprefix(RATIO) for name in found], joined.columns.to_numpy(), joined.to_numpy()
 
 
+def _short(knob: str) -> str:
+    return cut(short(knob).replace("_", " "), VALUE)
+
+
 def _name(knob: str) -> str:
-    return short(knob).replace("_", " ")
+    return no_formula(_short(knob))
+
+
+def _value(value: str) -> str:
+    shown = short_name(value, VALUE)
+    return f" {shown}" if shown.startswith("_") else shown  # matplotlib leaves labels with _ out of legends

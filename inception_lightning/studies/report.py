@@ -3,14 +3,17 @@
 import base64
 import html
 import io
+import re
+from collections.abc import Callable
 
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 from matplotlib.figure import Figure
 
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, spared, visible
 from inception_lightning.studies.figures import draw_curves, draw_ratios, draw_scores, ordered
 from inception_lightning.studies.results import DEAD_SHARE, short, summary, varied
 
+MARKUP = re.compile(r"[\\|<>&`*~$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])")  # what Markdown takes for more than text
 KNOB = "model.net.init_args.residual_scales"  # what runs are compared by where nothing else is said
 CAPTIONS = {
     "accuracy": "Best validation accuracy of every run.",
@@ -37,25 +40,37 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
     scored, watched = runs["best"].notna().any(), "before_pool/dead" in runs
     if not (scored or watched):
         raise InputError("no run has a validation accuracy or telemetry yet")
-    drawn = {}
+    accuracy, dead = "validation top-1 (%)", "dead channels before the pool (%)"
+    wanted: dict[str, Callable[[], Figure]] = {}
     if scored:
-        drawn["accuracy"] = draw_scores(runs, knob, "best", "best validation top-1 (%)")
-        drawn["curves"] = draw_curves(runs, steps, knob, "val/top1", "validation top-1 (%)")
+        wanted["accuracy"] = lambda: draw_scores(runs, knob, "best", f"best {accuracy}")
+        wanted["curves"] = lambda: draw_curves(runs, steps, knob, "val/top1", accuracy)
     if watched:
-        drawn["dead_last"] = draw_scores(runs, knob, "before_pool/dead", "dead channels before the pool (%)")
-        drawn["dead"] = draw_curves(runs, steps, knob, "before_pool/dead", "dead channels before the pool (%)")
-        drawn["ratios"] = draw_ratios(runs, steps, knob)
+        wanted["dead_last"] = lambda: draw_scores(runs, knob, "before_pool/dead", dead)
+        wanted["dead"] = lambda: draw_curves(runs, steps, knob, "before_pool/dead", dead)
+        wanted["ratios"] = lambda: draw_ratios(runs, steps, knob)
+    drawn = {}
+    for name, draw in wanted.items():
+        with spared(f"the figure {name}"):
+            drawn[name] = draw()
     return drawn
 
 
 def markdown(runs: pd.DataFrame) -> str:
     """The `results.summary` of the runs as a Markdown table, accuracies and dead channels in percent."""
+    headings, *rows = cells(runs)
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(MARKUP.sub(_escaped, cell) for cell in line)} |" for line in lines)
+
+
+def cells(runs: pd.DataFrame) -> list[list[str]]:
+    """The headings of the `results.summary` of the runs, then its rows, each cell as text on one line."""
     rows = summary(runs)
     keys = [name for name in rows if "." in name]
     for key in keys:  # the first knob changes fastest, numbers in increasing order
         rows = rows.sort_values(key, key=lambda column: column.map(ordered(column).index), kind="stable")
     headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
-    lines = [headings, ["---"] * len(headings)]
+    lines = [headings]
     for _, row in rows.iterrows():
         lines.append(
             [
@@ -68,7 +83,7 @@ def markdown(runs: pd.DataFrame) -> str:
                 f"{row['died']} of {row['runs']}",
             ]
         )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return [[visible(cell) for cell in line] for line in lines]
 
 
 def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
@@ -79,32 +94,27 @@ def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
         drawn: The `figures` of the runs.
         knob: Dotted name of the setting that the runs are compared by.
     """
-    seeds = html.escape(", ".join(ordered(runs["seed"])))
-    pictures = "\n".join(
-        f'<figure><img alt="{name}" src="data:image/png;base64,{_png(figure)}">'
-        f"<figcaption>{CAPTIONS[name]}</figcaption></figure>"
-        for name, figure in drawn.items()
-    )
+    seeds = _html(", ".join(ordered(runs["seed"])))
+    pictures = "\n".join(_picture(name, figure) for name, figure in drawn.items())
     unfinished = int((~runs["finished"]).sum())
     note = f"<p>{unfinished} of them are not finished.</p>" if unfinished else ""
-    folders = "".join(f"<li>{html.escape(folder)}</li>" for folder in runs["folder"])
-    rows = [line.strip("| ").split(" | ") for line in markdown(runs).splitlines()]
-    header, body = rows[0], rows[2:]
-    cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in body)
+    folders = "".join(f"<li>{_html(folder)}</li>" for folder in runs["folder"])
+    header, *body = cells(runs)
+    rows = "".join(f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in row)}</tr>" for row in body)
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{len(runs)} runs by {short(knob)}</title>
+<title>{len(runs)} runs by {_html(short(knob))}</title>
 <style>
 body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 img {{ max-width: 100% }} figure {{ margin: 2.5rem 0 }} figcaption {{ color: #555; font-size: .9rem }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto }}
 td, th {{ padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }}
 </style>
-<h1>{len(runs)} runs by {html.escape(short(knob).replace("_", " "))}</h1>{note}
+<h1>{len(runs)} runs by {_html(short(knob).replace("_", " "))}</h1>{note}
 <p>Mean ± standard deviation over the runs of a setting, which differ in their seed ({seeds}). A run has died when at
 least {DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is
 not finite. Steps to 90 %: the first validation with 90 % of the run's best accuracy.</p>
-<table><tr>{"".join(f"<th>{html.escape(name)}</th>" for name in header)}</tr>{cells}</table>
+<table><tr>{"".join(f"<th>{_html(name)}</th>" for name in header)}</tr>{rows}</table>
 {pictures}
 <details><summary>Runs</summary><ul>{folders}</ul></details>
 </html>
@@ -117,7 +127,18 @@ def _spread(mean: float, std: float | None) -> str:
     return f"{100 * mean:.1f}" if std is None or pd.isna(std) else f"{100 * mean:.1f} ± {100 * std:.1f}"
 
 
-def _png(figure: Figure) -> str:
+def _html(text: str) -> str:
+    return html.escape(visible(text))
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    return f"\\{found[0]}"
+
+
+def _picture(name: str, figure: Figure) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return base64.b64encode(buffer.getvalue()).decode()
+    with spared(f"the figure {name}"):
+        figure.savefig(buffer, format="png", dpi=110)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    caption = CAPTIONS[name]
+    return f'<figure><img alt="{name}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'

@@ -1,15 +1,20 @@
 """Runs on disk as one tidy table: a row per run, with its knobs, scores and last telemetry."""
 
+import contextlib
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
-import yaml
 
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
+from inception_lightning.evaluation.names import writable
+from inception_lightning.pages import read_page
 from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
+
+log = logging.getLogger(__name__)
 
 SCORE = "val/top1"
 DEAD = "before_pool/dead"  # share of the channels before the average pool that are zero for a whole batch
@@ -39,8 +44,28 @@ def run_folders(places: Iterable[Path]) -> list[Path]:
 
 
 def metrics(folder: Path) -> pd.DataFrame:
-    """What a run has logged: a row per logging, with a column per metric besides ``step`` and ``epoch``."""
-    return pd.read_csv(folder / "metrics.csv")
+    """What a run has logged: a row per logging, with a column per metric besides ``step`` and ``epoch``.
+
+    Raises:
+        InputError: Its ``metrics.csv`` cannot be read.
+    """
+    return _text_of(folder).apply(pd.to_numeric, errors="coerce").dropna(subset=["step"])
+
+
+def write_csv(rows: pd.DataFrame, file: Path, digits: int) -> None:
+    """Write a table.
+
+    Cells stay as they are, those too that a spreadsheet takes for formulas: a CSV file holds data.
+
+    Args:
+        rows: The table.
+        file: File to write.
+        digits: How many digits of its numbers are written.
+    """
+    held = rows.rename(columns=writable)
+    for name in held.select_dtypes(exclude="number"):
+        held[name] = held[name].map(lambda cell: writable(cell) if isinstance(cell, str) else cell)
+    held.to_csv(file, index=False, float_format=f"%.{digits}g", errors="surrogateescape")
 
 
 def history(runs: pd.DataFrame) -> pd.DataFrame:
@@ -57,13 +82,24 @@ def table(places: Iterable[Path]) -> pd.DataFrame:
     Args:
         places: As in `run_folders`.
     """
-    rows = [knobs(folder) | scores(folder) for folder in run_folders(places)]
+    rows = []
+    for folder in run_folders(places):
+        try:
+            rows.append(knobs(folder) | scores(folder))
+        except InputError as error:
+            log.warning("left out: %s", visible(str(error)))
+    if not rows:
+        raise InputError("none of the runs can be read")
     return pd.DataFrame(rows)
 
 
 def knobs(folder: Path) -> dict[str, Any]:
-    """All settings of a run by dotted name, as ``model.net.init_args.width``; lists as text."""
-    return dict(_flat(yaml.safe_load((folder / "config.yaml").read_text())))
+    """All settings of a run by dotted name, as ``model.net.init_args.width``; lists as text.
+
+    Raises:
+        InputError: Its ``config.yaml`` is no page.
+    """
+    return dict(_flat(read_page(folder / "config.yaml")))
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -74,9 +110,9 @@ def scores(folder: Path) -> dict[str, Any]:
         first validation with 90 % of the best accuracy), number of ``steps``, whether it ``finished`` and whether it
         ``died``; and the last value of each telemetry metric under the metric's name.
     """
-    log = metrics(folder)
-    steps = int(log["step"].max()) + 1 if len(log) else 0
-    seen = log.dropna(subset=[SCORE]) if SCORE in log else log.head(0)
+    logged = metrics(folder)
+    steps = int(logged["step"].max()) + 1 if len(logged) else 0
+    seen = logged.dropna(subset=[SCORE]) if SCORE in logged else logged.head(0)
     best = seen[SCORE].max() if len(seen) else None
     reached = seen[seen[SCORE] >= 0.9 * best] if best is not None else seen
     return {
@@ -87,8 +123,8 @@ def scores(folder: Path) -> dict[str, Any]:
         "steps_to_90": int(reached["step"].iloc[0]) if len(reached) else None,
         "steps": steps,
         "finished": _exit_code(folder) is not None,
-        "died": died(folder, log),
-        **{name: log[name].dropna().iloc[-1] for name in telemetry(log)},
+        "died": died(folder, logged),
+        **{name: logged[name].dropna().iloc[-1] for name in telemetry(logged)},
     }
 
 
@@ -147,9 +183,9 @@ def short(knob: str) -> str:
 
 
 def _sampled(folder: str) -> pd.DataFrame:
-    log = metrics(Path(folder))
-    shown = [name for name in log if name == SCORE or name.startswith(("before_pool/", "residual/ratio/"))]
-    return log[["step", *shown]].dropna(subset=shown, how="all").assign(folder=folder)
+    logged = metrics(Path(folder))
+    shown = [name for name in logged if name == SCORE or name.startswith(("before_pool/", "residual/ratio/"))]
+    return logged[["step", *shown]].dropna(subset=shown, how="all").assign(folder=folder)
 
 
 def _identity(folder: Path) -> Path:
@@ -164,15 +200,27 @@ def _exit_code(folder: Path) -> int | None:
     """
     done = folder.parent / DONE
     if done.is_file():
-        code: int = json.loads(done.read_text())["exit_code"]
-        return code
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # a damaged file
+            return int(json.loads(done.read_text())["exit_code"])
     return 0 if (folder / "curves.png").is_file() else None
 
 
 def _finite(folder: Path) -> bool:
     """Whether all logged losses are finite; read as text, because pandas reads both nan and an empty cell as nan."""
-    log = pd.read_csv(folder / "metrics.csv", dtype=str, keep_default_na=False)
-    return "train/loss" not in log or not log["train/loss"].isin(["nan", "inf", "-inf"]).any()
+    logged = _text_of(folder)
+    return "train/loss" not in logged or not logged["train/loss"].isin(["nan", "inf", "-inf"]).any()
+
+
+def _text_of(folder: Path) -> pd.DataFrame:
+    """A run's ``metrics.csv`` as text."""
+    file = folder / "metrics.csv"
+    try:
+        rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:  # the latter from what is no CSV, no text, or empty
+        raise InputError(f"{file} cannot be read: {error}") from None
+    if "step" not in rows:
+        raise InputError(f"{file} has no column step")
+    return rows
 
 
 def _flat(config: Any, prefix: str = "") -> list[tuple[str, Any]]:

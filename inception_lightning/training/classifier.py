@@ -15,6 +15,7 @@ from inception_lightning.configurable import partial_class
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
+from inception_lightning.models.passes import faster
 from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
@@ -54,7 +55,8 @@ class InceptionClassifier(Rebuildable):
     For a training step of one's own, subclass it: `training_step` is short, and `losses` is what most change.
 
     Attributes:
-        net: The network. Its weights are channels-last in memory, which convolutions like best.
+        net: The network, which passes have made faster (`models.passes`); its weights are channels-last in memory,
+            which convolutions like best.
     """
 
     mean: Tensor
@@ -116,7 +118,7 @@ class InceptionClassifier(Rebuildable):
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
         if isinstance(net, Inception) and weights is not None:
             load_weights(net, weights)
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = faster(net).to(memory_format=torch.channels_last)
         self.loss = chosen_loss(loss, label_smoothing)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler

@@ -1,7 +1,7 @@
 """Weights from public checkpoints and local files into our networks.
 
 ``pretrained("timm/inception_v4.tf_in1k", num_classes=10)`` is a ready network. A file may have any of the layouts of
-`layouts`, or ours, as safetensors or ``torch.save``; it is always read as data. The way back is in `export`.
+`layouts`, or ours, as safetensors or ``torch.save``; it is always read as data. The way back is in `save`.
 """
 
 import difflib
@@ -53,7 +53,7 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
     Args:
         source: Name of a public checkpoint (`public.PUBLIC`) or path of a file.
         num_classes: Length of the logits, the checkpoint's own by default. With another number the
-            trunk keeps its weights and the classifier starts anew.
+            trunk keeps its weights and the classifier starts anew; with 0 the network gives features.
         aux: Whether auxiliary heads are built; by default, where the checkpoint has trained ones.
 
     Raises:
@@ -66,12 +66,15 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
         )
     if weights.config["class_path"] not in map(class_path, subclasses(Inception)):
         raise InputError(f"{weights.name} is for {weights.config['class_path']}, which is no network known here")
-    knobs = {"num_classes": num_classes or _classes(weights), "aux": _has_heads(weights) if aux is None else aux}
+    classes = num_classes or _classes(weights)  # a file's classifier needs a place, so the features come last
+    knobs = {"num_classes": classes, "aux": _has_heads(weights) if aux is None else aux}
     try:
         net: Inception = rebuild(weights.config | {"init_args": weights.config["init_args"] | knobs})
     except TypeError as error:
         raise InputError(f"{weights.name} is of another version of its network: {error}") from error
     _fill(net, weights)
+    if num_classes == 0:
+        net.reset_classifier(0)
     return net
 
 
@@ -165,7 +168,7 @@ def _public_for(path: Path, layout: Layout) -> PublicWeights:
 def _classes(weights: Weights) -> int:
     key = f"{weights.layout.names('classifier')[-1]}.weight" if weights.layout else "classifier.weight"
     if key not in weights.tensors:
-        return 1000
+        return 1000 if weights.layout or weights.config is None else int(weights.config["init_args"]["num_classes"])
     classes = len(weights.tensors[key])
     return 1000 if weights.layout and classes == 1001 else classes
 

@@ -131,3 +131,9 @@ def test_a_class_without_its_import_path_is_refused() -> None:
 def test_what_is_no_lightning_module_is_refused() -> None:
     with pytest.raises(InputError, match=r"torch.nn.modules.Linear is no LightningModule"):
         start("fit", "--model=torch.nn.modules.Linear")
+
+
+@pytest.mark.parametrize("said", [["--model.net=GoogLeNet"], ['--config={"model": {"net": "GoogLeNet"}}']])
+def test_a_networks_name_alone_means_ours(said: list[str]) -> None:
+    line = CommandLine.read(["fit", "--data=Digits", *said])
+    assert '--config={"model": {"net": "inception_lightning.GoogLeNet"}}' in start_of(line).arguments(line)

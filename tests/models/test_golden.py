@@ -38,7 +38,7 @@ def test_exact_size_cost_and_shapes(row: Golden) -> None:
     net, images = on_meta(row, aux=False)
     with FlopCounterMode(display=False) as counter:
         ends = net.endpoints(images)
-        logits = net.classify(ends[net.stages[-1]])
+        logits = net.forward_head(ends[net.stages[-1]])
     assert parameters(net) == row.parameters[-1]
     assert counter.get_total_flops() == 2 * row.macs
     assert logits.shape == (1, 1000)

@@ -1,19 +1,22 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from inception_lightning.models.blocks import FullConv2d
+from inception_lightning.configurable import rebuild
+from inception_lightning.models import Inception
 from inception_lightning.models.layers import (
     LRN,
     AvgPool,
     Concat,
     Conv,
-    FullConv,
     MaxPool,
     Residual,
     SeparableConv,
     Spec,
     Style,
+    Word,
     build,
     grid,
     small,
@@ -29,7 +32,7 @@ WORDS: list[Spec] = [
     AvgPool(3),
     LRN(),
     SeparableConv(4, 7, stride=2),
-    FullConv(4, 5),
+    Conv(4, 5, valid=True),
     (Conv(4, 3, valid=True), MaxPool(3, stride=2, valid=True)),
     Concat(Conv(4, 1), (Conv(2, 1), Conv(5, 3)), MaxPool(3)),
     Residual(Concat(Conv(4, 1), Conv(2, 3)), 0.1),
@@ -56,34 +59,6 @@ def test_count_include_pad_acts_on_average_pools() -> None:
     included, _ = build(AvgPool(3), 1, Style(count_include_pad=True))
     assert torch.equal(excluded(ones), ones)
     assert included(ones)[0, 0, 0, 0].item() == pytest.approx(4 / 9)
-
-
-@pytest.mark.parametrize("count_include_pad", [True, False])
-@pytest.mark.parametrize("bias", [True, False])
-def test_an_average_pool_before_a_1x1_convolution_may_be_computed_after_it(count_include_pad: bool, bias: bool) -> None:
-    style = Style(count_include_pad=count_include_pad, conv_bias=bias)
-    module, _ = build((AvgPool(3), Conv(5, 1)), 16, style)
-    pool, _ = build(AvgPool(3), 16, style)
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter)
-    conv, norm = module.get_submodule("1.conv"), module.get_submodule("1.bn")
-    x = torch.randn(2, 16, 7, 7)
-    in_the_figures_order = norm(conv(pool(x))).relu()
-    torch.testing.assert_close(module(x), in_the_figures_order, rtol=1e-5, atol=1e-5)
-    assert (module.get_submodule("1").pool is None) == (bias and count_include_pad)  # a bias would be diluted
-
-
-@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
-@pytest.mark.parametrize("side", [5, 6])
-def test_a_convolution_over_the_whole_grid_is_a_convolution(side: int, memory_format: torch.memory_format) -> None:
-    module = FullConv2d(3, 4, 5).to(memory_format=memory_format)
-    x = torch.randn(2, 3, side, side).to(memory_format=memory_format)
-    found = module(x)
-    expected = nn.functional.conv2d(x, module.weight, module.bias)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    weights = list(module.parameters())
-    gradients = [torch.autograd.grad(out.square().sum(), weights) for out in (found, expected)]
-    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 
 
 def test_small_drops_strides_pools_and_borders() -> None:
@@ -131,3 +106,53 @@ def test_epsilon_is_the_styles() -> None:
 def test_branches_of_different_grids_do_not_fit() -> None:
     uneven = Concat(Conv(4, 3, stride=2), MaxPool(3, stride=2, valid=True, ceil=True))
     assert [grid(uneven, size) for size in (6, 7, 8, 9)] == [3, 0, 4, 0]
+
+
+@dataclass(frozen=True)
+class SqueezeExcite(Word):
+    """A user's word: each channel times a number that its mean decides (arXiv:1709.01507)."""
+
+    shrink: int = 4
+
+    def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
+        return SqueezeExcitation(channels, max(1, channels // self.shrink)), channels
+
+
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.expand = nn.Linear(hidden, channels)
+        nn.init.constant_(self.expand.weight, 0.5)
+        self.gate = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), self.expand, nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates: Tensor = self.gate(x.mean(dim=(2, 3)))
+        return x * gates[..., None, None]
+
+
+class OwnNetwork(Inception):
+    """A user's network, in this file alone: a table of the papers' words and a new one."""
+
+    def __init__(self, num_classes: int = 3, *, width: float = 1.0) -> None:
+        block = Residual(Concat(Conv(32, 1), (Conv(32, 1), Conv(32, 3), SqueezeExcite())), 0.2)
+        stages: dict[str, Spec] = {
+            "stem": (Conv(64, 3, stride=2), SqueezeExcite(), MaxPool(3, stride=2)),
+            "inception_a": 2 * (block,),
+        }
+        super().__init__(stages, num_classes, aux={}, dropout=0.0, style=Style(width))
+
+
+def test_a_word_of_ones_own_is_one_class() -> None:
+    net = OwnNetwork(width=0.25)
+    assert net.feature_info[-1] == {"num_chs": 16, "reduction": 4, "module": "inception_a"}
+    assert (net.minimum_size, net.misfits) == (1, ())
+    images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 2])
+    nn.functional.cross_entropy(net(images), labels).backward()
+    assert [name for name, parameter in net.named_parameters() if parameter.grad is None] == []
+    gates = [module.expand.weight for module in net.modules() if isinstance(module, SqueezeExcitation)]
+    assert [gate.unique().tolist() for gate in gates] == [[0.5]] * 3  # as the word made them
+    twin: OwnNetwork = rebuild(net.config)
+    twin.load_state_dict(net.state_dict())
+    assert torch.equal(twin.eval()(images), net.eval()(images))
+    with pytest.raises(TypeError, match="a stem has no SqueezeExcite"):
+        small(SqueezeExcite())

@@ -18,6 +18,7 @@ from inception_lightning.models import (
     InceptionV4,
 )
 from inception_lightning.models.blocks import ResidualBlock
+from inception_lightning.models.layers import Concat, Conv, MaxPool, Style
 from tests.models.golden import GOLDEN, Golden, Variant
 
 GRID: list[Variant] = [InceptionV3, InceptionV4, InceptionResNetV1, InceptionResNetV2]
@@ -109,10 +110,10 @@ def test_googlenets_head_is_the_papers() -> None:
     assert torch.allclose(head(images), head.get_submodule("classifier")(connected), atol=1e-6)
 
 
-def test_only_the_seed_has_no_heads_unless_asked() -> None:
+def test_only_the_biased_preset_has_no_heads_unless_asked() -> None:
     with torch.device("meta"):
-        heads = [len(GoogLeNet(preset=preset).aux_heads) for preset in ("batch_norm", "paper", "torchvision", "seed")]
-        assert [*heads, len(GoogLeNet(preset="seed", aux=True).aux_heads)] == [2, 2, 2, 0, 2]
+        heads = [len(GoogLeNet(preset=preset).aux_heads) for preset in ("batch_norm", "paper", "torchvision", "biased")]
+        assert [*heads, len(GoogLeNet(preset="biased", aux=True).aux_heads)] == [2, 2, 2, 0, 2]
 
 
 def test_facenet_recommends_its_dropout() -> None:
@@ -225,3 +226,110 @@ def test_a_network_rebuilds_from_its_own_plain_data() -> None:
 def test_copies_and_pickles_keep_the_configuration() -> None:
     net = InceptionV3(5, **TINY)
     assert copy.deepcopy(net).config == pickle.loads(pickle.dumps(net)).config == net.config
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_features_and_head_make_the_logits(variant: Variant) -> None:
+    net = variant(7, **TINY).eval()
+    images = torch.randn(2, 3, 32, 32)
+    features, ends = net.forward_features(images), net.endpoints(images)
+    assert torch.equal(features, ends[net.stages[-1]])
+    pooled = net.forward_head(features, pre_logits=True)
+    assert pooled.shape == (2, net.num_features)
+    assert torch.equal(net.forward_head(features), net(images))
+    assert torch.equal(net.get_classifier()(pooled), net(images))
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=str)
+def test_feature_info_describes_each_stage(row: Golden) -> None:
+    with torch.device("meta"):
+        net = row.variant(**row.knobs)
+    assert [info["module"] for info in net.feature_info] == list(net.stages) == list(row.stages)
+    assert [info["num_chs"] for info in net.feature_info] == [channels for _, (channels, _, _) in row.stages.values()]
+    last = {8: 32, 17: 16, 35: 8, 7: 32, 14: 16, 28: 8}  # side of the grid at the paper's size -> pixels per place
+    assert [info["reduction"] for info in net.feature_info] == [last[side] for _, (_, side, _) in row.stages.values()]
+
+
+def test_facenets_features_are_those_of_its_bottleneck() -> None:
+    net = InceptionResNetV1(0, preset="facenet", width=0.05, stem="small").eval()
+    assert net.num_features == round(512 * 0.05)
+    assert net(torch.randn(2, 3, 32, 32)).shape == (2, net.num_features)
+    assert net.feature_info[-1]["num_chs"] != net.num_features
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_without_classes_a_network_gives_features(variant: Variant) -> None:
+    net = variant(0, **TINY).eval()
+    images = torch.randn(2, 3, 16, 16)
+    pooled = net.forward_head(net.forward_features(images), pre_logits=True)
+    logits, aux = net.forward_with_aux(images)
+    assert torch.equal(net(images), pooled)
+    assert torch.equal(logits, pooled)
+    assert {name: features.shape[1] for name, features in aux.items()} == {
+        name: head.num_features for name, head in net.aux_heads.items()
+    }
+    assert not [name for name in net.state_dict() if "classifier" in name]
+
+
+@pytest.mark.parametrize("init", ["he", "paper"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_new_classifier_is_as_the_first_and_the_network_knows_it(variant: Variant, init: str) -> None:
+    net = variant(7, **TINY, init=init).double().eval()
+    trunk = {name: tensor.clone() for name, tensor in net.state_dict().items() if "classifier" not in name}
+    for classes in (300, 0, 500):
+        net.reset_classifier(classes)
+        assert net.config["init_args"]["num_classes"] == net.num_classes == classes
+        twin = rebuild(net.config).double()
+        twin.load_state_dict(net.state_dict())
+        images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+        assert torch.equal(twin.eval()(images), net(images))
+        assert net(images).shape == (2, classes or net.num_features)
+    assert not net.classifier.training
+    state = net.state_dict()
+    assert [name for name, tensor in trunk.items() if not torch.equal(tensor, state[name])] == []
+    first = dict(variant(500, **TINY, init=init).named_parameters())
+    for name, weight in net.named_parameters():
+        if name.endswith("classifier.weight"):
+            assert weight.std().item() == pytest.approx(first[name].std().item(), rel=0.15), name
+        if name.endswith("classifier.bias"):
+            assert weight.abs().max().item() == pytest.approx(first[name].abs().max().item(), rel=0.15), name
+
+
+def test_an_impossible_new_number_of_classes_changes_nothing() -> None:
+    net = InceptionV3(7, **TINY)
+    with pytest.raises(InputError, match="num_classes must be a whole number of at least 0, got -1"):
+        net.reset_classifier(-1)
+    assert net.config["init_args"]["num_classes"] == net.num_classes == 7
+
+
+def test_pretrained_cfg_says_how_things_stand() -> None:
+    net = InceptionV4(7, **TINY)
+    net.mean, net.std, net.image_size, net.crop_fraction = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 64, 0.9
+    net.interpolation = "bicubic"
+    assert net.pretrained_cfg == {
+        "architecture": "InceptionV4",
+        "num_classes": 7,
+        "input_size": (3, 64, 64),
+        "min_input_size": (3, net.minimum_size, net.minimum_size),
+        "interpolation": "bicubic",
+        "crop_pct": 0.9,
+        "crop_mode": "center",
+        "mean": (0.1, 0.2, 0.3),
+        "std": (0.4, 0.5, 0.6),
+        "first_conv": "stem.0.conv",
+        "classifier": "classifier",
+    }
+    assert InceptionV2(7, preset="slim", width=0.05).pretrained_cfg["first_conv"] == "stem.0.conv.0"
+
+
+def test_a_size_that_branches_disagree_on_is_refused_with_one_that_fits() -> None:
+    net = Inception(
+        {"stem": Conv(4, 3), "fork": Concat(Conv(4, 3, stride=3), MaxPool(3, stride=3, valid=True))},
+        num_classes=2,
+        aux={},
+        dropout=0.0,
+        style=Style(),
+    )
+    assert net(torch.randn(2, 3, 9, 12)).shape == (2, 2)
+    with pytest.raises(InputError, match=r"cannot join its branches on images of 10 x 9 pixels.* such as 12"):
+        net(torch.randn(2, 3, 10, 9))

@@ -11,16 +11,30 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
-from torch import Tensor
+from sklearn.metrics import f1_score
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassF1Score
 
 from inception_lightning.configurable import KEY
 from inception_lightning.data import Digits, ImageFolder
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.sampler import EvaluationSampler
 from inception_lightning.models import GoogLeNet, Inception, InceptionResNetV1, InceptionV3
-from inception_lightning.training.classifier import InceptionClassifier, Prediction
+from inception_lightning.training.classifier import (
+    InceptionClassifier,
+    Prediction,
+    chosen_loss,
+    classes_of,
+    normalisation,
+)
+from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss
+from inception_lightning.training.optim import WarmupCosineLR
 from inception_lightning.weights.save import save_weights
 
 SGD = functools.partial(torch.optim.SGD, lr=0.01, momentum=0.9)
@@ -339,3 +353,230 @@ def test_training_starts_from_weights_and_its_checkpoint_needs_them_no_more(tmp_
     again = InceptionClassifier.load_from_checkpoint(tmp_path / "trained.ckpt")
     assert again.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert torch.equal(net_of(again).classifier.weight, net_of(module).classifier.weight)
+
+
+class Doubt(Metric):
+    """The mean probability of the wrong classes, which a test knows by heart."""
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        self.total += (1 - logits.double().softmax(dim=1).gather(1, labels[:, None])).sum()
+        self.count += len(labels)
+
+    def compute(self) -> Tensor:
+        return self.total / self.count
+
+
+def hinge(logits: Tensor, targets: Tensor) -> Tensor:
+    return nn.functional.multi_margin_loss(logits, targets)
+
+
+def with_own_parts(seed: int = 0) -> InceptionClassifier:
+    torch.manual_seed(seed)
+    metrics = {"f1": MulticlassF1Score(num_classes=10), "doubt": Doubt()}
+    return InceptionClassifier(tiny(), loss=hinge, metrics=metrics, optimizer=SGD)
+
+
+def validated() -> dict[str, float]:
+    """The figures of all 360 digits, of which each process sees its share."""
+    module, val = with_own_parts().eval(), Digits().views("val")
+    mine = torch.tensor(list(EvaluationSampler(len(val))))
+    for indices in mine.split(50):  # batches of unequal size
+        batch = [val[index] for index in indices.tolist()]
+        with torch.inference_mode():
+            module.validation_step((torch.stack([one[0] for one in batch]), torch.tensor([one[1] for one in batch])), 0)
+    module.validation_step((images(0), torch.empty(0, dtype=torch.long)), 0)  # a process without a sample
+    figures = {**module.val_metrics.compute(), "loss": module.val_loss.compute(), **module.val_scores.compute()}
+    return {name: float(value) for name, value in figures.items()}
+
+
+def validated_by_one_of_two(rank: int, folder: str) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.save(validated(), Path(folder) / f"{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_ones_own_metrics_and_loss_are_exact_over_two_processes(tmp_path: Path) -> None:
+    spawn(validated_by_one_of_two, (str(tmp_path),), nprocs=2)
+    alone = validated()
+    for rank in range(2):
+        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone, abs=1e-7)
+    val = Digits().views("val")
+    shown = torch.stack([val[index][0] for index in range(len(val))])
+    labels = torch.tensor([val[index][1] for index in range(len(val))])
+    with torch.inference_mode():
+        logits = with_own_parts().eval()(shown)
+    wrong = 1 - logits.softmax(dim=1).gather(1, labels[:, None])
+    f1 = f1_score(labels.numpy(), logits.argmax(dim=1).numpy(), average="macro")
+    expected = {"doubt": wrong.mean().item(), "loss": hinge(logits, labels).item(), "f1": float(f1)}
+    assert {name: alone[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_ones_own_loss_serves_the_heads_and_its_parts_are_logged(tmp_path: Path) -> None:
+    module = with_own_parts()
+    running = trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
+    running.fit(module, Digits(batch_size=8))
+    logged = running.callback_metrics
+    main, head = logged["train/loss_main"].item(), logged["train/loss_inception_b"].item()
+    assert 0 < main < 2  # a hinge of ten classes; cross-entropy starts above 2
+    assert logged["train/loss"].item() == pytest.approx(main + 0.4 * head)
+    assert not [name for name in logged if "metrics" in name]
+
+
+def test_a_checkpoint_with_ones_own_loss_rebuilds_itself_or_says_what_to_give(tmp_path: Path) -> None:
+    saved = trainer(tmp_path, fast_dev_run=True)
+    saved.fit(with_own_parts(), Digits(batch_size=8))
+    saved.save_checkpoint(tmp_path / "a.ckpt")
+    sentence = (
+        r"a\.ckpt does not say how its metrics is made: give it again, load_from_checkpoint\(path, metrics=\.\.\.\)"
+    )
+    with pytest.raises(InputError, match=sentence):
+        InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt", trust=["tests"])
+    with pytest.raises(InputError, match=r"may not name tests.training.test_classifier.hinge: say --trust tests"):
+        InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt", metrics=None)
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt", trust=["tests"], metrics={"doubt": Doubt()})
+    assert again.loss is hinge
+    assert list(again.val_metrics) == ["doubt"]
+
+
+@pytest.mark.parametrize("loss", [FocalLoss(1.5), BinaryCrossEntropy(), None])
+def test_losses_of_ours_are_rebuilt(tmp_path: Path, loss: nn.Module | None) -> None:
+    saved = trainer(tmp_path, fast_dev_run=True)
+    saved.fit(InceptionClassifier(tiny(), loss=loss, optimizer=SGD), Digits(batch_size=8))
+    saved.save_checkpoint(tmp_path / "a.ckpt")
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt").loss
+    assert type(again) is type(loss or nn.CrossEntropyLoss())
+    assert getattr(again, "gamma", None) == getattr(loss, "gamma", None)
+
+
+class Plain(nn.Module):
+    """Logits (N, 7) of any images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 7, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images).mean(dim=(2, 3))
+
+
+def test_a_plain_network_says_what_it_can_and_is_taken_as_torchvisions_are() -> None:
+    module = InceptionClassifier(Plain())
+    assert module.num_classes == 7
+    assert module.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert module.std.flatten().tolist() == pytest.approx([0.229, 0.224, 0.225])
+    assert module.aux_weights == {}
+    shown = images(2)
+    expected = module.net((shown / 255 - module.mean) / module.std)
+    torch.testing.assert_close(module(shown), expected)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "classes", "mean"),
+    [
+        ({"num_classes": 5}, 5, 0.485),
+        ({"num_classes": None}, 7, 0.485),
+        ({"pretrained_cfg": {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}}, 7, 0.5),
+        ({"pretrained_cfg": None}, 7, 0.485),
+    ],
+)
+def test_what_a_plain_network_says_is_heeded(attributes: dict[str, Any], classes: int, mean: float) -> None:
+    net = Plain()
+    for name, value in attributes.items():
+        setattr(net, name, value)
+    assert classes_of(net) == classes
+    assert normalisation(net)[0][0] == mean
+
+
+def test_what_only_an_inception_has_is_refused_for_others() -> None:
+    refused: list[dict[str, Any]] = [{"weights": "timm/inception_v3.tv_in1k"}, {"trunk_rate": 0.1}]
+    for said in refused:
+        with pytest.raises(InputError, match=f"{next(iter(said))} is for Inception networks, and this is Plain"):
+            InceptionClassifier(Plain(), **said)
+    with pytest.raises(InputError, match="aux_weight names 'stem', and the heads are on no stage"):
+        InceptionClassifier(Plain(), aux_weight={"stem": 0.3})
+    with pytest.raises(InputError, match="Flatten does not say how many classes it has: give it an attribute num_cl"):
+        InceptionClassifier(nn.Flatten())
+
+
+def test_a_plain_network_trains_and_must_be_given_again(tmp_path: Path) -> None:
+    net = Plain()
+    net.layer = nn.Conv2d(3, 10, 1)
+    module = InceptionClassifier(net, optimizer=SGD, mixup=0.2)
+    running = trainer(tmp_path, max_epochs=1, limit_train_batches=2, limit_val_batches=1)
+    running.fit(module, Digits(batch_size=8))
+    running.save_checkpoint(tmp_path / "plain.ckpt")
+    with pytest.raises(
+        InputError, match=r"does not say how its net is made: .*load_from_checkpoint\(path, net=\.\.\.\)"
+    ):
+        InceptionClassifier.load_from_checkpoint(tmp_path / "plain.ckpt")
+    other = Plain()
+    other.layer = nn.Conv2d(3, 10, 1)
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "plain.ckpt", net=other)
+    shown = images(3)
+    assert torch.equal(again(shown), module.eval()(shown))
+    assert again.class_names == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("loss", "smoothing", "expected"),
+    [
+        (None, 1.5, r"label_smoothing must be 0\.\.1, got 1\.5"),
+        (hinge, 0.1, "label_smoothing belongs to the usual loss: give it to your own, or leave one out"),
+        ("torch.nn.functional.nothing", 0.0, r"torch.nn.functional.nothing cannot be imported \(module"),
+        ("os.system", 0.0, "a page may not name os.system"),
+    ],
+)
+def test_losses_that_cannot_be_had_are_refused(loss: Any, smoothing: float, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        chosen_loss(loss, smoothing)
+
+
+def test_a_metric_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    module = InceptionClassifier(tiny(), metrics={"each": MulticlassF1Score(num_classes=10, average=None)})
+    with pytest.raises(InputError, match=r"model.metrics: each is no single number: choose an average"):
+        trainer(tmp_path).validate(module, Digits(), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "expected"),
+    [
+        (functools.partial(torch.optim.SGD, lr=-1.0), None, "model.optimizer: Invalid learning rate: -1.0"),
+        (SGD, functools.partial(WarmupCosineLR, total=2), "model.lr_scheduler: warmup must be 0 or more and less than"),
+    ],
+)
+def test_what_an_optimizer_or_schedule_refuses_is_said(
+    tmp_path: Path, optimizer: Any, schedule: Any, expected: str
+) -> None:
+    module = InceptionClassifier(tiny(), optimizer=optimizer, lr_scheduler=schedule)
+    with pytest.raises(InputError, match=expected):
+        trainer(tmp_path, fast_dev_run=True).fit(module, Digits(batch_size=8))
+
+
+def test_a_schedule_that_watches_a_figure_is_told_it(tmp_path: Path) -> None:
+    plateau = functools.partial(
+        ReduceLROnPlateau, factor=0.5, patience=0, mode="min", threshold=10.0
+    )  # no figure is good enough
+    module = InceptionClassifier(tiny(), optimizer=SGD, lr_scheduler=plateau, lr_monitor="val/top1")
+    running = trainer(tmp_path, max_epochs=3, limit_train_batches=1, limit_val_batches=1)
+    running.fit(module, Digits(batch_size=8))
+    schedule = running.lr_scheduler_configs[0]
+    assert schedule.monitor == "val/top1"
+    assert running.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.5**3)
+
+
+def test_one_cycle_knows_its_length(tmp_path: Path) -> None:
+    cycle = functools.partial(OneCycleLR, max_lr=0.1)
+    module = InceptionClassifier(tiny(), optimizer=SGD, lr_scheduler=cycle)
+    running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
+    running.fit(module, Digits(batch_size=8))
+    schedule = running.lr_scheduler_configs[0]
+    assert isinstance(schedule.scheduler, OneCycleLR)
+    assert (schedule.interval, schedule.scheduler.total_steps) == ("step", 6)

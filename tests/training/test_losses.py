@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inception_lightning.training.losses import classification_losses
+from inception_lightning.errors import InputError
+from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss, classification_losses, shares
 
 LABELS = torch.tensor([0, 3, 2, 3])
 
@@ -71,3 +72,76 @@ def test_soft_targets_are_weighted_by_their_shares() -> None:
     other = classification_losses(logits(0), {"b": logits(1)}, LABELS.roll(1), **options)
     for name in ("loss", "loss_main", "loss_b"):
         assert soft[name].item() == pytest.approx(0.25 * one[name].item() + 0.75 * other[name].item())
+
+
+SHARES = 0.25 * F.one_hot(LABELS, 5).double() + 0.75 * F.one_hot(LABELS.roll(1), 5)
+
+
+def focal(logits: Tensor, targets: Tensor, gamma: float) -> float:
+    """Focal Loss, equation 4, written out for each class's share: - share (1 - p) ** gamma log p."""
+    total = 0.0
+    for row, parts in zip(logits, targets, strict=True):
+        p = row.exp() / row.exp().sum()
+        total -= sum(float(part * (1 - one) ** gamma * one.log()) for part, one in zip(parts, p, strict=True))
+    return total / len(logits)
+
+
+def binary(logits: Tensor, targets: Tensor) -> float:
+    """ResNet strikes back, section 2: each class yes or no, summed over classes."""
+    total = 0.0
+    for row, parts in zip(logits, targets, strict=True):
+        for logit, part in zip(row, parts, strict=True):
+            p = 1 / (1 + (-logit).exp())
+            total -= float(part * p.log() + (1 - part) * (1 - p).log())
+    return total / len(logits)
+
+
+@pytest.mark.parametrize("targets", [LABELS, SHARES], ids=["indices", "shares"])
+def test_focal_and_binary_losses_are_the_papers(targets: Tensor) -> None:
+    parts = F.one_hot(targets, 5).double() if targets.ndim == 1 else targets
+    for gamma in (0.0, 1.0, 2.0, 0.5):
+        assert FocalLoss(gamma)(logits(0), targets).item() == pytest.approx(focal(logits(0), parts, gamma), rel=1e-12)
+    assert BinaryCrossEntropy()(logits(0), targets).item() == pytest.approx(binary(logits(0), parts), rel=1e-12)
+
+
+def test_focal_loss_without_focus_is_cross_entropy_and_with_it_less() -> None:
+    torch.testing.assert_close(FocalLoss(0)(logits(0), LABELS), F.cross_entropy(logits(0), LABELS))
+    torch.testing.assert_close(FocalLoss(0)(logits(0), SHARES), F.cross_entropy(logits(0), SHARES))
+    values = [FocalLoss(gamma)(logits(0), LABELS).item() for gamma in (0, 1, 2, 5)]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("loss", [FocalLoss(2.0), FocalLoss(0.0), BinaryCrossEntropy()])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_losses_and_gradients_are_finite_where_the_network_is_sure(loss: nn.Module, scale: float) -> None:
+    given = (scale * logits(0)).requires_grad_()
+    value = loss(given, LABELS)
+    value.backward()
+    assert given.grad is not None
+    assert value.isfinite()
+    assert given.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", [FocalLoss(2.0), BinaryCrossEntropy()])
+def test_low_precision_keeps_its_type(loss: nn.Module) -> None:
+    assert loss(logits(0).bfloat16(), LABELS).dtype == torch.bfloat16
+    assert loss(logits(0).bfloat16(), SHARES).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("gamma", [-0.5, float("nan")])
+def test_a_negative_focus_is_refused(gamma: float) -> None:
+    with pytest.raises(InputError, match="gamma must be at least 0, got"):
+        FocalLoss(gamma)
+
+
+def test_shares_of_indices_are_one_hot_and_shares_stay() -> None:
+    assert shares(torch.tensor([2, 0]), torch.zeros(2, 3)).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert shares(SHARES, logits(0)) is SHARES
+
+
+def test_every_head_has_the_loss_that_was_chosen() -> None:
+    losses = classification_losses(
+        logits(0), {"b": logits(1)}, SHARES, loss=BinaryCrossEntropy(), aux_weights={"b": 0.3}
+    )
+    main, head = binary(logits(0), SHARES), binary(logits(1), SHARES)
+    assert [value.item() for value in losses.values()] == pytest.approx([main + 0.3 * head, main, head])

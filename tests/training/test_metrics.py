@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor, distributed
 from torch.multiprocessing.spawn import spawn
+from torch.nn import functional
 
 from inception_lightning.loading.sampler import EvaluationSampler
+from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss, Loss
 from inception_lightning.training.metrics import MeanLoss, TopK
 
 SIZES = (1, 7, 101)
@@ -55,6 +57,17 @@ def test_the_loss_is_numpys_however_it_is_batched(batch_size: int) -> None:
     for batch in torch.arange(5000).split(batch_size):
         metric.update(logits[batch], labels[batch])
     assert np.float32(metric.compute()) == loss_by_numpy(logits, labels)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 1000])
+@pytest.mark.parametrize("loss", [FocalLoss(2.0), BinaryCrossEntropy(), functional.multi_margin_loss])
+def test_another_loss_counts_each_sample_alike_however_it_is_batched(loss: Loss, batch_size: int) -> None:
+    logits, labels = samples(1001)
+    metric = MeanLoss(loss)
+    for batch in torch.arange(1001).split(batch_size):  # the last is smaller
+        metric.update(logits[batch], labels[batch])
+    metric.update(logits[:0], labels[:0])  # a process without a sample
+    assert metric.compute().item() == pytest.approx(loss(logits.double(), labels).item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])

@@ -1,13 +1,28 @@
 import copy
+import functools
 import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from timm.optim.rmsprop_tf import RMSpropTF as TimmsRMSpropTF
 
+from inception_lightning.data import Digits
+from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionResNetV1, InceptionV3
-from inception_lightning.training.optim import RMSpropTF, WarmupCosineLR, parameter_groups, scale_rates
+from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.optim import (
+    RMSpropTF,
+    SequentialLR,
+    WarmupCosineLR,
+    made,
+    parameter_groups,
+    scale_rates,
+    steps_of,
+)
+from tests.trainers import quiet_trainer
 
 
 def net(**knobs: object) -> InceptionResNetV1:
@@ -158,3 +173,72 @@ def test_the_trunk_has_groups_of_its_own() -> None:
     optimizer = torch.optim.SGD(groups, lr=0.5)
     scale_rates(optimizer, 2.0, 0.1)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1.0, 1.0, 0.1, 0.1])
+
+
+@dataclass
+class Situation:
+    """What `steps_of` asks a Trainer."""
+
+    max_epochs: int | None = 3
+    max_steps: int = -1
+    limit_train_batches: int | float = 1.0
+    accumulate_grad_batches: int = 1
+
+    def steps(self, tmp_path: Path) -> int:
+        running = quiet_trainer(tmp_path, **vars(self))
+        running.strategy.connect(InceptionClassifier(net()))
+        running.datamodule = Digits(batch_size=100)  # type: ignore[attr-defined]  # 1437 images: 14 batches
+        return steps_of(running)
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        (Situation(), 42),
+        (Situation(max_steps=10), 10),
+        (Situation(max_steps=100), 42),
+        (Situation(limit_train_batches=5), 15),
+        (Situation(limit_train_batches=0.5), 21),
+        (Situation(accumulate_grad_batches=4), 12),
+        (Situation(max_epochs=-1, max_steps=7), 7),
+    ],
+)
+def test_the_steps_of_a_training(tmp_path: Path, situation: Situation, expected: int) -> None:
+    assert situation.steps(tmp_path) == expected
+
+
+def test_a_training_without_end_has_no_length(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"OneCycleLR must know its length: say --trainer.max_epochs or --trainer.max"):
+        Situation(max_epochs=-1).steps(tmp_path)
+
+
+def test_schedules_follow_each_other_and_go_on_from_their_state() -> None:
+    def made_of() -> tuple[torch.optim.SGD, SequentialLR]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.8)
+        rise = functools.partial(torch.optim.lr_scheduler.LinearLR, start_factor=0.25, total_iters=3)
+        halve = functools.partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
+        return optimizer, SequentialLR(optimizer, [rise, halve], [3])
+
+    def rates(optimizer: torch.optim.SGD, schedule: SequentialLR, steps: int) -> list[float]:
+        found = []
+        for _ in range(steps):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        return found
+
+    optimizer, schedule = made_of()
+    first = rates(optimizer, schedule, 4)
+    assert first == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    again, resumed = made_of()
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    resumed.load_state_dict(copy.deepcopy(schedule.state_dict()))
+    assert rates(again, resumed, 3) == rates(optimizer, schedule, 3) == pytest.approx([0.4, 0.2, 0.1])
+
+
+def test_what_refuses_a_value_is_named() -> None:
+    assert made("model.optimizer", dict, a=1) == {"a": 1}
+    with pytest.raises(InputError, match=r"model.optimizer: eps must be at least 0, got -1"):
+        made("model.optimizer", RMSpropTF, [torch.nn.Parameter(torch.ones(1))], eps=-1)
+    with pytest.raises(TypeError):  # a mistake in the program, whose traceback is wanted
+        made("model.optimizer", RMSpropTF)

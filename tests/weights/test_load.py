@@ -186,6 +186,22 @@ def test_our_files_rebuild_their_network(tmp_path: Path) -> None:
     assert pretrained(tmp_path / "ours.safetensors", num_classes=9).classifier.out_features == 9
 
 
+def test_no_classes_are_features(tmp_path: Path) -> None:
+    net = InceptionV3(5, **TINY).eval()
+    save_weights(net, tmp_path / "ours.safetensors")
+    images = torch.randn(2, 3, 96, 96)
+    features = net.forward_head(net.forward_features(images), pre_logits=True)
+    ours = pretrained(tmp_path / "ours.safetensors", num_classes=0).eval()
+    assert torch.equal(ours(images), features)
+    save_weights(ours, tmp_path / "features.safetensors")
+    again = pretrained(tmp_path / "features.safetensors").eval()
+    assert (again.num_classes, again.config) == (0, ours.config)
+    assert torch.equal(again(images), features)
+    theirs = pretrained(tmp_path / "features.safetensors", num_classes=3).eval()
+    assert theirs(images).shape == (2, 3)
+    assert torch.equal(theirs.forward_features(images), net.forward_features(images))
+
+
 def test_our_checkpoints_rebuild_their_network_and_what_it_saw(tmp_path: Path) -> None:
     net = GoogLeNet(10, width=0.05, stem="small", aux=True)
     Preprocessing((0.25, 0.5, 0.75), (0.5, 0.25, 0.5), 224, 0.875, "bilinear").give_to(net)

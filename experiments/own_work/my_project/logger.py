@@ -15,7 +15,7 @@ class JsonLines(Logger):
 
     name = version = ""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str = "rows.json") -> None:
         """Say into which file."""
         super().__init__()
         self.path = Path(path)
@@ -23,7 +23,6 @@ class JsonLines(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append a row."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 

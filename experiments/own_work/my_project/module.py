@@ -25,7 +25,7 @@ class Autoencoder(pl.LightningModule):
         """The mean squared error of a batch, logged as ``name``."""
         (images,) = batch  # (N, 64)
         error = nn.functional.mse_loss(self.net(images), images)
-        self.log(name, error)
+        self.log(name, error, prog_bar=True)
         return error
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
@@ -63,10 +63,10 @@ class FlatDigits(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """Shuffled."""
-        return DataLoader(self.rows(0, 1500), self.batch_size, shuffle=True)
+        return DataLoader(self.rows(0, 1500), batch_size=self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """In order."""
-        return DataLoader(self.rows(1500, 1797), self.batch_size)
+        return DataLoader(self.rows(1500, 1797), batch_size=self.batch_size)
 
     test_dataloader = predict_dataloader = val_dataloader

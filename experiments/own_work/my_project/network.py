@@ -1,6 +1,6 @@
 """A network of one's own: a table of the papers' words."""
 
-from inception_lightning.models.layers import Concat, Conv, MaxPool, Style
+from inception_lightning.models.layers import Concat, Conv, MaxPool, Spec, Style
 from inception_lightning.models.network import Inception
 
 
@@ -18,7 +18,7 @@ class TwoBlocks(Inception):
             dropout: Share of the pooled features dropped in training.
         """
         block = Concat(Conv(16, 1), (Conv(24, 1), Conv(32, 3)), (MaxPool(3), Conv(16, 1)))
-        stages = {
+        stages: dict[str, Spec] = {
             "stem": Conv(32, 3),  # 16x16x32
             "block_a": block,  # 16x16x64
             "pool": MaxPool(3, stride=2),  # 8x8x64
