@@ -63,7 +63,7 @@ def read_data(pages: Sequence[dict[str, Any]], root: Path | None, flags: Sequenc
         raise InputError("the page says nothing about data")
     known = [as_flag({"data": page["data"]}) for page in pages if "data" in page]
     named = any(flag.split("=")[0] in ("--data", "--data.class_path") for flag in flags)
-    default = [] if named or pages else ["--data=ImageFolder" if root else "--data=Digits"]
+    default = [] if named or pages else [f"--data={_kind(root)}"]
     folder = [f"--data.root={root}"] if root else []
     try:
         described = parser.instantiate(parser.parse_args([*known, *default, *flags, *folder])).data
@@ -76,12 +76,19 @@ def read_data(pages: Sequence[dict[str, Any]], root: Path | None, flags: Sequenc
     return described
 
 
+def _kind(root: Path | None) -> str:
+    """The data that a path alone means: a folder of images, or a table of them."""
+    if root is None:
+        return "Digits"
+    return "ImageTable" if root.is_file() else "ImageFolder"
+
+
 def _check(described: ImageDataModule, listed: Path | None) -> int:
     report = check(described)
     print(report.text())
     if listed is not None:
         report.write_bad(listed)
-    return 2 if report.bad or report.obstacle else 0
+    return 2 if report.bad or report.obstacles else 0
 
 
 def _shard(described: ImageDataModule, out: Path) -> None:
@@ -104,7 +111,7 @@ def _options() -> Options:
         ("show", "draw training and evaluation views", Path("data.png")),
     ):
         command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}")
-        command.add_argument("--root", type=Path, help="a folder of images instead of a page")
+        command.add_argument("--root", type=Path, help="a folder of images, or a table of them, instead of a page")
         command.add_argument("--out", type=Path, default=out, help="the picture, or the list of bad images as a CSV")
     make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones")
     make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
-from inception_lightning.data.folder import ImageFolder
+from inception_lightning.data.folder import ImageFolder, Photos
+from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
 from inception_lightning.loading.decoding import ImageInputError, open_image, read_file
 
@@ -37,34 +39,38 @@ class Report:
     Attributes:
         labels: Class indices by split.
         findings: What was read, by split.
-        names: Names of files by split; of images in memory, their indices.
+        datasets: The images by split, which know their names.
         class_names: The name of each class index.
-        obstacle: Why there is no validation split; empty where there is one.
+        obstacles: Why there is a split less.
+        same: Splits that show the images of another one.
+        left_out: What lies among the images and is not shown.
     """
 
     class_names: list[str]
     labels: dict[Split, list[int]] = field(default_factory=dict)
     findings: dict[Split, list[Finding]] = field(default_factory=dict)
-    names: dict[Split, list[str]] = field(default_factory=dict)
-    obstacle: str = ""
+    datasets: dict[Split, ImageDataset] = field(default_factory=dict)
+    obstacles: list[str] = field(default_factory=list)
+    same: dict[Split, Split] = field(default_factory=dict)
+    left_out: str = ""
 
     @property
     def bad(self) -> list[tuple[Split, str, str]]:
         """Split, file and reason of each image that cannot be read."""
         return [
-            (split, self.names[split][finding.index], finding.reason)
+            (split, self.datasets[split].name(finding.index), finding.reason)
             for split, findings in self.findings.items()
             for finding in findings
             if finding.reason
         ]
 
-    def copies(self) -> list[list[tuple[Split, str]]]:
-        """Groups of images with the same content."""
-        groups: dict[str, list[tuple[Split, str]]] = {}
+    def copies(self) -> list[list[tuple[Split, int]]]:
+        """Groups of images with the same content: the split and index of each."""
+        groups: dict[str, list[tuple[Split, int]]] = {}
         for split, findings in self.findings.items():
             for finding in findings:
                 if not finding.reason:
-                    groups.setdefault(finding.content, []).append((split, self.names[split][finding.index]))
+                    groups.setdefault(finding.content, []).append((split, finding.index))
         return [group for group in groups.values() if len(group) > 1]
 
     def text(self) -> str:
@@ -73,61 +79,85 @@ class Report:
         for split, labels in self.labels.items():
             read = [finding for finding in self.findings[split] if not finding.reason]
             lines.append(f"{split}: {len(labels):,} images, {self._balance(labels)}{_sizes(read)}")
+        lines += [f"{split}: the same images as {other}" for split, other in self.same.items()]
         copies = self.copies()
         if copies:
             lines.append(f"duplicates: {len(copies):,} images are there more than once, for example")
-            lines += [f"  {' = '.join(name for _, name in group[:3])}" for group in copies[:3]]
+            lines += [f"  {' = '.join(self._name(split, index) for split, index in group[:3])}" for group in copies[:3]]
         for one, other in (("train", "val"), ("train", "test")):
             shared = sum({one, other} <= {split for split, _ in group} for group in copies)
             if shared:
                 lines.append(f"warning: {shared:,} images are in {one} and in {other}: its accuracy will be too good")
-        if self.obstacle:
-            lines.append(f"error: {self.obstacle}")
-        lines += [f"bad in {split}: {file}: {reason}" for split, file, reason in self.bad[:20]]
+        if self.left_out:
+            lines.append(self.left_out)
+        lines += [f"error: {obstacle}" for obstacle in self.obstacles]
+        lines += [f"bad in {split}: {visible(file)}: {reason}" for split, file, reason in self.bad[:20]]
         rest = f", {len(self.bad) - 20:,} of them not shown" if len(self.bad) > 20 else ""
         return "\n".join([*lines, f"{len(self.bad):,} bad images{rest}" if self.bad else "no bad images"])
 
     def write_bad(self, file: Path) -> None:
         """List the bad images as a CSV."""
-        with file.open("w", newline="") as opened:
+        with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as opened:
             csv.writer(opened).writerows([("split", "file", "reason"), *self.bad])
+
+    def _name(self, split: Split, index: int) -> str:
+        return visible(self.datasets[split].name(index))
 
     def _balance(self, labels: list[int]) -> str:
         counts = Counter(labels)
         rare, often = min(counts.values()), max(counts.values())
         said = f"{len(counts)} of {len(self.class_names)} classes of {rare:,} to {often:,} images"
         empty = [name for index, name in enumerate(self.class_names) if index not in counts]
-        return said + (f" (none of {', '.join(empty[:5])})" if empty else "")
+        return said + (f" (none of {', '.join(map(visible, empty[:5]))})" if empty else "")
 
 
 def check(data: ImageDataModule) -> Report:
-    """Read every image of every split once, with all workers."""
+    """Read every image once, with all workers."""
     report = Report(list(data.class_names))
-    seen: set[tuple[str, ...]] = set()
+    seen: dict[str, Split] = {}
     for split, dataset in _datasets(data, report):
-        names = _names(dataset)
-        if isinstance(dataset, ImageFiles) and tuple(names) in seen:
-            continue  # test shows the validation images
-        seen.add(tuple(names))
+        images = _images(dataset)
+        if images in seen:  # test often shows the validation images
+            report.same[split] = seen[images]
+            continue
+        seen[images] = split
         report.labels[split] = dataset.labels.tolist()
-        report.names[split] = names
+        report.datasets[split] = dataset
         report.findings[split] = list(_findings(dataset, split, data.num_workers or 0))
+    report.left_out = data.left_out.text() if isinstance(data, ImageFolder | Photos) else ""
     return report
 
 
 def _datasets(data: ImageDataModule, report: Report) -> Iterator[tuple[Split, ImageDataset]]:
-    """The splits; all images as one where they are too few to be split."""
+    """The splits that there are; all images as one where they are too few to be split."""
     try:
-        first = data.dataset("train")
+        yield "train", data.dataset("train")
     except SplitInputError as error:
         if not isinstance(data, ImageFolder):
             raise
-        report.obstacle = str(error)
+        report.obstacles.append(str(error))
         yield "train", data.undivided()
         return
-    yield "train", first
-    yield "val", data.dataset("val")
-    yield "test", data.dataset("test")
+    for split in ("val", "test"):
+        try:
+            dataset = data.dataset(split)
+        except InputError as error:
+            if str(error) not in report.obstacles:
+                report.obstacles.append(str(error))
+            continue
+        yield split, dataset
+
+
+def _images(dataset: ImageDataset) -> str:
+    """What is the same for the same images only: the paths of files, or what the images' own checksum covers."""
+    digest = hashlib.sha256(dataset.labels.numpy().tobytes())
+    if isinstance(dataset, ImageFiles):
+        for index in range(len(dataset)):
+            digest.update(os.fsencode(os.path.abspath(dataset.files.path(index))) + b"\0")
+    else:
+        for part in dataset.contents():
+            digest.update(part)
+    return digest.hexdigest()
 
 
 class Readings(Dataset[Finding]):
@@ -159,12 +189,6 @@ def _findings(dataset: ImageDataset, split: Split, workers: int) -> Iterator[Fin
     loader = DataLoader(Readings(dataset), PER_TASK, num_workers=workers, collate_fn=list)
     for findings in track(loader, f"reading {split}", total=len(loader)):
         yield from findings
-
-
-def _names(dataset: ImageDataset) -> list[str]:
-    if isinstance(dataset, ImageFiles):
-        return [str(file) for file in dataset.files]
-    return [str(index) for index in range(len(dataset))]
 
 
 def _sizes(read: list[Finding]) -> str:

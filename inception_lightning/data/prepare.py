@@ -5,15 +5,17 @@ Python 3.11.4 paths that lead outside too), and take an unpacking that was stopp
 """
 
 import logging
+import os
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from scipy.io import loadmat  # type: ignore[import-untyped]  # no types; scikit-learn brings it
 
-from inception_lightning.data.archives import checksum, extract, inside, write
+from inception_lightning.data.archives import checksum, extract, inside, open_tar, write
 from inception_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ CHECKSUMS = {
     TRAIN: "1d675b47d978889d74fa0da5fadfb00e",
     VAL: "29b22e2961454d5413ddabcf34fc5622",
 }
+CLASSES = 1000
 META = "ILSVRC2012_devkit_t12/data/meta.mat"
 TRUTH = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
 SYNSET_TAR = re.compile(r"(n\d{8})\.tar")
@@ -43,7 +46,7 @@ def prepare(source: Path, root: Path, checksums: Mapping[str, str] | None = None
         checksums: The MD5 of each archive by name; by default the official ones. Empty checks none.
 
     Raises:
-        InputError: An archive is missing or damaged, or holds what it should not.
+        InputError: An archive is missing or damaged, or holds less than the devkit announces or what it should not.
     """
     if source.is_file():
         log.info("%d files in %s", extract(source, root), root)
@@ -58,11 +61,13 @@ def prepare(source: Path, root: Path, checksums: Mapping[str, str] | None = None
     for name in (DEVKIT, TRAIN, VAL):
         if (source / name).is_file() and name not in finished:
             _check(source / name, CHECKSUMS if checksums is None else checksums)
-    synsets = validation_synsets(devkit)
+    synsets, training = read_devkit(devkit)
     root.mkdir(parents=True, exist_ok=True)
     for name, work in ((TRAIN, _train), (VAL, _val)):
         if (source / name).is_file() and name not in finished:
             log.info("%d images from %s", work(source / name, root, synsets), name)
+            announced = training if name == TRAIN else Counter(synsets)
+            _compare(source / name, root / ("train" if name == TRAIN else "val"), announced)
             finished.add(name)
             done.write_text("\n".join(sorted(finished)))
     moved = _sort_flat(root / "val", synsets)
@@ -70,8 +75,10 @@ def prepare(source: Path, root: Path, checksums: Mapping[str, str] | None = None
         log.info("%d flat validation images moved into their class folders", moved)
 
 
-def validation_synsets(devkit: Path) -> list[str]:
-    """The synset of each validation image, in order, as the devkit says.
+def read_devkit(devkit: Path) -> tuple[list[str], Mapping[str, int]]:
+    """The synset of each validation image, in order, and the number of training images of each synset.
+
+    Only the whole of ImageNet has these numbers; those of a part's synsets are 0, which stands for any.
 
     Raises:
         InputError: It is not the devkit.
@@ -80,12 +87,24 @@ def validation_synsets(devkit: Path) -> list[str]:
         with tarfile.open(devkit) as tar:
             table = loadmat(_part(tar, META), squeeze_me=True)["synsets"]
             truth = _part(tar, TRUTH).read(10**7).decode().split()
-        leaves = {
-            int(row[0]): str(row[1]) for row in table if int(row[4]) == 0
-        }  # rows: ID, WNID, words, gloss, children
-        return [leaves[int(number)] for number in truth]
-    except (OSError, tarfile.TarError, EOFError, KeyError, ValueError, IndexError) as error:
+        leaves = [row for row in table if int(row[4]) == 0]  # ID, WNID, words, gloss, children, ..., training images
+        names = {int(row[0]): str(row[1]) for row in leaves}
+        counts = {str(row[1]): int(row[7]) if len(leaves) == CLASSES else 0 for row in leaves}
+        return [names[int(number)] for number in truth], counts
+    except Exception as error:  # a damaged archive, or table, can fail in any way
         raise InputError(f"{devkit} is not ImageNet's devkit: {error}") from None
+
+
+def _compare(archive: Path, folder: Path, announced: Mapping[str, int]) -> None:
+    """Have as many images of each synset as the devkit announces."""
+    for synset, count in announced.items():
+        place = folder / synset
+        found = sum(entry.name.endswith(".JPEG") for entry in os.scandir(place)) if place.is_dir() else 0
+        if not found or (count and found != count):
+            raise InputError(
+                f"{archive} is not complete: of {synset} there are {found:,} images in {folder}, and the devkit "
+                f"announces {f'{count:,}' if count else 'some'}"
+            )
 
 
 def _part(tar: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -109,11 +128,11 @@ def _check(archive: Path, checksums: Mapping[str, str]) -> None:
 
 def _train(archive: Path, root: Path, synsets: list[str]) -> int:
     count = 0
-    with tarfile.open(archive) as outer:
+    with open_tar(archive) as outer:
         for synset, size, opened in _plain(archive, outer, SYNSET_TAR):
             done = root / "train" / f".{synset[1]}.{size}"
             if not done.exists():
-                with tarfile.open(fileobj=opened) as inner:
+                with open_tar(archive, opened) as inner:
                     for name, image_size, image in _plain(archive, inner, TRAIN_IMAGE):
                         write(image, image_size, inside(root / "train" / synset[1], name[0], archive))
                         count += 1
@@ -124,7 +143,7 @@ def _train(archive: Path, root: Path, synsets: list[str]) -> int:
 
 def _val(archive: Path, root: Path, synsets: list[str]) -> int:
     count = 0
-    with tarfile.open(archive) as tar:
+    with open_tar(archive) as tar:
         for name, size, opened in _plain(archive, tar, VAL_IMAGE):
             folder = _folder(root / "val", name, synsets)
             write(opened, size, inside(folder, name[0], archive))
@@ -136,16 +155,13 @@ def _plain(
     archive: Path, tar: tarfile.TarFile, pattern: re.Pattern[str]
 ) -> Iterator[tuple[re.Match[str], int, IO[bytes]]]:
     """The members, all of which must be plain files with names of this pattern."""
-    try:
-        for member in tar:
-            name = pattern.fullmatch(member.name.removeprefix("./"))
-            opened = tar.extractfile(member) if member.isreg() and name else None
-            if opened is not None and name:
-                yield name, member.size, opened
-            elif not member.isdir():
-                raise InputError(f"{archive} holds {member.name!r}, which ImageNet's does not: do not trust it")
-    except (tarfile.TarError, OSError) as error:
-        raise InputError(f"cannot unpack {archive}: {error}") from None
+    for member in tar:
+        name = pattern.fullmatch(member.name.removeprefix("./"))
+        opened = tar.extractfile(member) if member.isreg() and name else None
+        if opened is not None and name:
+            yield name, member.size, opened
+        elif not member.isdir():
+            raise InputError(f"{archive} holds {member.name!r}, which ImageNet's does not: do not trust it")
 
 
 def _sort_flat(val: Path, synsets: list[str]) -> int:

@@ -1,7 +1,9 @@
 """From an image file to pixels, or to a sentence that says why there are none."""
 
 import io
+import os
 import re
+import stat
 import warnings
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from inception_lightning.loading.image import DecodedImage, OpenImage, Window, c
 from inception_lightning.loading.jpeg import START_OF_JPEG, Header, decode_whole, decode_window, read_header
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")  # Pillow's others run programs, or need them
-MOST_PIXELS = 178_956_970  # Pillow's limit: 512 MiB of pixels
+MOST_PIXELS = 100_000_000
+"""Of one image. Pillow needs up to 14 bytes for each; beyond, a file of 700 KB may ask for gigabytes."""
 STARTS = {  # of what is often saved under an image's name
     b"<": "it is a web page",
     b"version https://git-lfs": "it is a git-lfs pointer: run git lfs pull",
@@ -48,6 +51,8 @@ def read_file(file: Path | str) -> NDArray[np.uint8]:
         ImageInputError: The file cannot be read.
     """
     try:
+        if stat.S_ISFIFO(os.stat(file).st_mode):  # which would be waited for
+            raise _unreadable(str(file), "it is a pipe")
         return np.fromfile(file, np.uint8)
     except OSError as error:
         raise _unreadable(str(file), error.strerror or type(error).__name__) from None
@@ -67,7 +72,9 @@ def open_image(data: NDArray[np.uint8], name: str) -> OpenImage:
         ImageInputError: It is not a readable image.
     """
     header = read_header(data)
-    if header is not None and header.simple and 0 < header.height * header.width <= MOST_PIXELS:
+    if header is not None and header.height * header.width > MOST_PIXELS:
+        raise _unreadable(name, _too_large(header.height, header.width))
+    if header is not None and header.simple and header.height * header.width > 0:
         return JPEGImage(data, name, header)
     return DecodedImage(_decode_with_pillow(data, name))
 
@@ -101,11 +108,19 @@ def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about marks that do not matter, and images half as big as a bomb
             with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as image:
-                tensor: Tensor = pil_to_tensor(_rgb(ImageOps.exif_transpose(image)))
+                if image.height * image.width > MOST_PIXELS:
+                    raise ValueError(_too_large(image.height, image.width))
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                tensor: Tensor = pil_to_tensor(_rgb(image))
                 return tensor
     except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example
         reason = _reason(data[:100].tobytes(), error)
     raise _unreadable(name, reason)
+
+
+def _too_large(height: int, width: int) -> str:
+    return f"its size of {height:,} x {width:,} pixels exceeds limits: at most {MOST_PIXELS:,} are read"
 
 
 def _unreadable(name: str, reason: str) -> ImageInputError:
@@ -121,12 +136,14 @@ def _rgb(image: Image.Image) -> Image.Image:
         raise ValueError("its pixels are fractions of nobody knows what")
     if image.has_transparency_data:
         image = image.convert("RGBA")  # Pillow warns on the direct way from some palettes
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reason(content: bytes, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, Image.DecompressionBombError):
+        return f"its size exceeds limits: at most {MOST_PIXELS:,} pixels are read"
     start = content.lstrip()
     if not start:
         return "cannot identify image file: it is empty"

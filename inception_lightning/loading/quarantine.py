@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import io
+import logging
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.decoding import ImageInputError
+
+log = logging.getLogger(__name__)
 
 MOST = 0.001
 """The share of bad training images above which a run stops."""
@@ -29,6 +32,8 @@ class Quarantine:
         self.dataset = dataset
         self.listed = listed
         self.replacements: dict[int, int] = {}
+        self.in_memory: dict[str, str] = {}
+        self.is_written = True
 
     def candidates(self, index: int) -> Iterator[int]:
         """What may be shown for ``index``, the first choice first: itself, or what was shown before, then its class."""
@@ -48,12 +53,24 @@ class Quarantine:
         Raises:
             InputError: Too many images are bad.
         """
-        bad = add_to_list(self.listed, self.dataset.name(index), error.reason)
+        bad = self._add(self.dataset.name(index), error.reason)
         if bad > MOST * len(self.dataset):
             raise InputError(
                 f"{error} ({bad} of {len(self.dataset)} training images are bad, more than 0.1 %: see {self.listed}, "
                 "and lightning data check finds all of them)"
             ) from None
+
+    def _add(self, file: str, reason: str) -> int:
+        """List a bad file, in memory where the disk takes no more; how many are known."""
+        self.in_memory[file] = reason
+        try:
+            return add_to_list(self.listed, file, reason)
+        except OSError as error:
+            if self.is_written:
+                told = (self.listed, error.strerror, visible(file), reason)
+                log.warning("cannot write %s (%s): bad images are counted in memory, the first is %s: %s", *told)
+            self.is_written = False
+            return len(self.in_memory)
 
     @cached_property
     def by_class(self) -> NDArray[np.int64]:
@@ -69,7 +86,7 @@ class Quarantine:
 def add_to_list(listed: Path, file: str, reason: str) -> int:
     """List a bad file unless it is there already; how many are listed. Several processes may do so at once."""
     listed.parent.mkdir(parents=True, exist_ok=True)
-    with listed.open("a+", newline="") as opened:
+    with listed.open("a+", newline="", encoding="utf-8", errors="surrogateescape") as opened:
         fcntl.flock(opened, fcntl.LOCK_EX)
         opened.seek(0)
         rows = list(csv.reader(opened))[1:]

@@ -138,6 +138,51 @@ def test_checksums_are_compared(source: Path, tmp_path: Path) -> None:
     assert len(ImageNet(root=tmp_path / "imagenet").dataset("train")) == 12
 
 
+def without_a_class() -> bytes:
+    return tar({f"{synset}.tar": tar({f"{synset}_1.JPEG": photo(1)}) for synset in SYNSETS[:2]})
+
+
+def with_half_a_class() -> bytes:
+    inner = tar({f"{SYNSETS[0]}_{index}.JPEG": photo(index) for index in range(4)})
+    cut = inner[: inner.index(f"{SYNSETS[0]}_2".encode())]
+    return tar(
+        {f"{SYNSETS[0]}.tar": cut} | {f"{synset}.tar": tar({f"{synset}_1.JPEG": photo(1)}) for synset in SYNSETS[1:]}
+    )
+
+
+SHORT = {
+    "no class": (TRAIN, without_a_class, r"is not complete: of n02102040 there are 0 images"),
+    "half a class": (TRAIN, with_half_a_class, "cannot unpack .*: it ends too early"),
+    "half of it": (TRAIN, lambda: without_a_class()[:-20_000], "cannot unpack|ends .* bytes too early"),
+    "validation": (
+        VAL,
+        lambda: tar({"ILSVRC2012_val_00000001.JPEG": photo(1)}),
+        "is not complete: of n02102040 there are 0 images",
+    ),
+    "nothing": (VAL, lambda: tar({}), "cannot unpack|is not complete"),
+}
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_short_archive_of_imagenet_is_refused_without_checksums_too(kind: str, source: Path, tmp_path: Path) -> None:
+    name, content, said = SHORT[kind]
+    whole = (source / name).read_bytes()
+    (source / name).write_bytes(content())
+    for _ in range(2):
+        with pytest.raises(InputError, match=said):
+            prepare(source, tmp_path / "imagenet", {})
+    (source / name).write_bytes(whole)
+    prepare(source, tmp_path / "imagenet", {})
+
+
+def test_the_devkit_of_the_whole_announces_the_images_of_each_class(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inception_lightning.data.prepare.CLASSES", 3)
+    with pytest.raises(InputError, match=r"of n02102040 there are 4 images in .*train, and the devkit announces 9"):
+        prepare(source, tmp_path / "imagenet", {})
+
+
 @pytest.mark.parametrize("name", ["../n01440764.tar", "/tmp/n01440764.tar", "n01440764.tar/../../x", "evil.sh"])
 def test_a_training_tar_with_other_names_writes_nothing(name: str, source: Path, tmp_path: Path) -> None:
     (source / TRAIN).write_bytes(tar({name: b"owned"}))

@@ -1,11 +1,16 @@
+import bz2
+import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from inception_lightning.__main__ import main
 from inception_lightning.data.archives import extract
 from inception_lightning.errors import InputError
 
@@ -100,3 +105,65 @@ def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(content)
     with pytest.raises(InputError, match="cannot unpack"):
         extract(tmp_path / "a.tar", tmp_path / "target")
+
+
+def damaged(file: Path, kind: str) -> None:
+    """Ten images in an archive that something has happened to."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as made:
+        for index in range(10):
+            member_of_ten = member(f"cat/{index}.jpg")
+            member_of_ten.size = 1000
+            made.addfile(member_of_ten, io.BytesIO(np.random.default_rng(index).bytes(1000)))
+    whole = packed.getvalue()
+    half = whole[: 5 * 3 * 512]  # between two images: each has a header and two blocks
+    flipped = bytearray(whole)
+    flipped[5 * 3 * 512 + 10] ^= 1  # in the sixth header
+    zipped = gzip.compress(whole)
+    late = bytearray(zipped)
+    late[-8] ^= 1  # gzip's checksum
+    inside = bytearray(zipped)
+    inside[len(zipped) // 2] ^= 16
+    with zipfile.ZipFile(packed := io.BytesIO(), "w") as made_zip:
+        for index in range(10):
+            made_zip.writestr(f"cat/{index}.jpg", np.random.default_rng(index).bytes(1000))
+    of_zip = bytearray(packed.getvalue())
+    of_zip[5000] ^= 1
+    contents: dict[str, bytes | bytearray] = {
+        "half a tar": half,
+        "a tar without its end": whole[: 10 * 3 * 512],
+        "a header of a tar": flipped,
+        "half a tar, compressed": gzip.compress(half),
+        "half a compressed tar": zipped[: len(zipped) // 2],
+        "nearly a compressed tar": zipped[:-9],
+        "gzip's checksum": late,
+        "a byte within gzip": inside,
+        "xz cut off": lzma.compress(whole)[:-40],
+        "bzip2 cut off": bz2.compress(whole)[:-40],
+        "a byte within a zip": of_zip,
+        "half a zip": packed.getvalue()[: len(packed.getvalue()) // 2],
+        "sound": whole,
+        "sound zip": packed.getvalue(),
+    }
+    file.write_bytes(contents[kind])
+
+
+DAMAGES = [
+    *("half a tar", "a tar without its end", "a header of a tar", "half a tar, compressed", "half a compressed tar"),
+    *("nearly a compressed tar", "gzip's checksum", "a byte within gzip", "xz cut off", "bzip2 cut off"),
+    *("a byte within a zip", "half a zip"),
+]
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_archive_is_not_taken_for_a_short_one(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, root = tmp_path / "images.archive", tmp_path / "images"
+    damaged(archive, kind)
+    assert main(["data", "prepare", str(archive), "--root", str(root)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: cannot unpack {archive}: ")
+    damaged(archive, "sound zip" if "zip" in kind and "gzip" not in kind else "sound")
+    assert main(["data", "prepare", str(archive), "--root", str(root)]) == 0
+    contents = [file.read_bytes() for file in sorted(root.rglob("*.jpg"))]
+    assert contents == [np.random.default_rng(index).bytes(1000) for index in range(10)]  # whatever was there before

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.errors import InputError
 
@@ -49,6 +50,45 @@ def test_without_splits_a_share_of_each_class_is_held_out(tmp_path: Path) -> Non
 def test_wrong_tables_are_a_sentence(rows: list[str], header: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         table(tmp_path, rows, header).dataset("val")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path,label,split\na.png,cat,train\nb.png,dog,train\nc.png,cat,val\n",
+        "\ufeff Path ; LABEL ; Split \r\n a.png ; cat ; Train \r\nb.png;dog;TRAINING\r\n;;\r\nc.png; cat ;valid\r\n",
+        "label\tpath\tsplit\textra\ncat \ta.png\ttrain\t1\n\ndog\t./b.png\ttrain\t2\ncat\tx/../c.png\tdev\t3\n",
+        '"path", "label", "split"\n"a.png", "cat", "train"\n"b.png", "dog", "train"\n"c.png", "cat", "validation"\n',
+        "path|label|split\na.png|cat|train\na.png|cat|train\nb.png|dog|train\nc.png|cat|val",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_spaces_capitals_and_separators_are_understood(content: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_bytes(content.encode(encoding))
+    for red, name in enumerate(("a.png", "b.png", "c.png")):
+        Image.new("RGB", (8, 8), (red, 0, 0)).save(tmp_path / name)
+    data = ImageTable(root=tmp_path / "images.csv")
+    assert list(data.class_names) == ["cat", "dog"]
+    assert [file.name for file in data.dataset("train").files] == ["a.png", "b.png"]
+    assert [file.name for file in data.dataset("val").files] == ["c.png"]
+    assert main(["data", "check", "--root", str(tmp_path / "images.csv"), "--data.num_workers=0"]) == 0
+
+
+def test_the_same_image_with_two_labels_is_refused_by_name(tmp_path: Path) -> None:
+    rows = ["x/1.png,cat,train", "2.png,dog,train", "./x/1.png,dog,val"]
+    with pytest.raises(InputError, match=r"line 4: x/1\.png is 'dog', and 'cat' in line 2: keep one of them"):
+        _ = table(tmp_path, rows).rows
+
+
+def test_columns_that_are_not_understood_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line 2: a row is path,label .*; the columns are file, klass, split"):
+        _ = table(tmp_path, ["1.png,cat,train"], "File,Klass ,split").rows
+
+
+def test_paths_written_on_windows_are_found(tmp_path: Path) -> None:
+    data = table(tmp_path, ["x/1.png,cat,train", "2.png,dog,val"])
+    data.root.write_text(data.root.read_text().replace("/", "\\"))
+    assert list(data.dataset("train").files) == [tmp_path / "x" / "1.png"]
 
 
 def test_a_missing_table_is_a_sentence(tmp_path: Path) -> None:

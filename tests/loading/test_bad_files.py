@@ -56,6 +56,10 @@ def huge_png(file: Path) -> None:
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
 
 
+def large_png(file: Path) -> None:
+    Image.new("1", (13_000, 13_000)).save(file)  # 30 KB that would be 3 GB
+
+
 def deep(file: Path) -> None:
     Image.fromarray(np.full((40, 60), 40_000, np.uint16)).save(file)
 
@@ -116,6 +120,8 @@ def table() -> dict[str, tuple[Maker, str]]:
         "header.png": (damaged_header("png"), ""),
         "huge.jpg": (huge_jpeg, "exceeds limit"),
         "huge.png": (huge_png, "exceeds limit"),
+        "large.png": (large_png, "13,000 x 13,000 pixels exceeds limits: at most 100,000,000 are read"),
+        "pipe.jpg": (os.mkfifo, "it is a pipe"),
         "huge.pgm": (content(b"P5 60000 60000 255\n"), "exceeds limit"),
         "fractions.tif": (fractions, "fractions of nobody knows what"),
         "vanished.jpg": (lambda file: None, "No such file"),

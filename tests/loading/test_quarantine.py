@@ -146,6 +146,26 @@ def test_the_list_counts_each_file_once(tmp_path: Path) -> None:
     assert rows(listed) == [["file", "reason"], ["a, b.jpg", "empty"], ["c.jpg", "of\ntwo lines"]]
 
 
+def test_a_list_that_cannot_be_written_is_said_once_and_counted_on(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "bad_images.csv").mkdir()  # stands for a full disk
+    made = data(folder).train_views()
+    for _ in range(2):
+        assert torch.equal(made[0, 1199][0], made[0, 600][0])
+    (said,) = caplog.messages
+    assert "bad_images.csv (Is a directory): bad images are counted in memory, the first is" in said
+    (folder / "train" / "class0" / "0000.bmp").write_bytes(b"")
+    with pytest.raises(InputError, match="2 of 1200 training images are bad"):
+        made[0, 0]
+
+
+def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\n.jpg")
+    assert [add_to_list(tmp_path / "bad.csv", name, "it is empty") for _ in range(2)] == [1, 1]
+    assert b"\xff\n.jpg" in (tmp_path / "bad.csv").read_bytes()
+
+
 def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
     fill(tmp_path / "train", 2, 1)
     fill(tmp_path / "val", 2, 1)

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inception_lightning.data import Augmentation, CenterCrop
 from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.image import DecodedImage
 from inception_lightning.loading.random_numbers import RandomNumbers
 from inception_lightning.loading.views import RandomViews, inception_crop, slim_crop
 
@@ -76,6 +78,24 @@ def test_center_crop_resizes_the_shorter_side_and_cuts_the_centre(fraction: floa
     top, left = round((shorter - 32) / 2), round((resized.shape[2] - 32) / 2)
     expected = resized[:, top : top + 32, left : left + 32]
     assert torch.equal(CenterCrop(fraction=fraction).build(32)(image), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 20_000), (20_001, 7), (3, 1000)])
+def test_of_a_long_strip_only_the_middle_is_resized(height: int, width: int) -> None:
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    view = CenterCrop().build(299)
+    window = view.window(height, width)
+    assert window is not None
+    top, left, tall, wide = window
+    assert max(tall, wide) <= 8 * min(height, width) + 1
+    assert (height - tall - top, width - wide - left) == (top, left)  # the middle
+    start = time.perf_counter()
+    seen = view.show(DecodedImage(image))
+    assert time.perf_counter() - start < 10  # 42 s and 3.7 GB for the whole strip
+    assert torch.equal(seen, view(image))
+    if max(height, width) == 1000:  # short enough to be resized as a whole
+        whole = v2.CenterCrop(299)(v2.Resize(341, antialias=True)(image))
+        assert (seen.int() - whole.int()).abs().max() <= 4  # of 255, in noise that is enlarged 114 times
 
 
 def test_the_papers_evaluation_view_is_resized_to_341_for_299_pixels() -> None:
