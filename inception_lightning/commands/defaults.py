@@ -22,7 +22,7 @@ from inception_lightning.weights.load import describe
 RUNS = "runs"
 """Where the folders of runs are by default."""
 
-OURS = {name: f"inception_lightning.{name}" for name in models.__all__}
+OURS = {name: f"{models.__name__}.{name}" for name in models.__all__}
 """The networks that a name alone means, though torchvision and timm have classes of the same name."""
 
 SHOWN = ("image_size", "evaluation")
