@@ -1,7 +1,7 @@
 """`InceptionClassifier`: the training step, once, for every network."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
+from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
@@ -116,8 +117,9 @@ class InceptionClassifier(Rebuildable):
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
+        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
-            load_weights(net, weights)
+            self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
         self.loss = chosen_loss(loss, label_smoothing)
         self.optimizer = optimizer
@@ -138,8 +140,11 @@ class InceptionClassifier(Rebuildable):
         self._make_metrics(None if loss is None else self.loss, metrics or {})
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
-            for name, weight in self.aux_weights.items():
-                net.aux_heads[name].requires_grad_(weight > 0)
+            self._freeze_unused_heads(net)
+
+    def _freeze_unused_heads(self, net: Inception) -> None:
+        for name, weight in self.aux_weights.items():
+            net.aux_heads[name].requires_grad_(weight > 0)
 
     def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
@@ -175,6 +180,8 @@ class InceptionClassifier(Rebuildable):
         if not isinstance(data, ImageDataModule):
             return
         self.check_data(data)
+        if not data.allow_changes:
+            self._meet_other_classes(stage, data.class_names)
         self.class_names = tuple(data.class_names)
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
@@ -193,6 +200,29 @@ class InceptionClassifier(Rebuildable):
             )
         if isinstance(self.net, Inception):
             self.net.check_size(data.image_size, data.image_size)
+
+    def _meet_other_classes(self, stage: str, names: Sequence[str]) -> None:
+        """Where the weights were trained for classes of other names, train a new classifier.
+
+        Raises:
+            InputError: They were, and it is not trained.
+        """
+        known = self.classes_of_weights
+        if not known or known == tuple(names):
+            return
+        if stage != "fit" or not isinstance(self.net, Inception):
+            refuse_other_classes(known, names)
+            return
+        self.classes_of_weights = ()
+        self.net.reset_classifier(self.num_classes)
+        self._freeze_unused_heads(self.net)
+        if self.trainer.is_global_zero:
+            index = next(place for place, (one, other) in enumerate(zip(known, names, strict=True)) if one != other)
+            log.warning(
+                "class %d is %r to the weights and %r to the data: the classifier starts anew, unless you say "
+                "--allow_changes true",
+                *(index, known[index], names[index]),
+            )
 
     def on_fit_start(self) -> None:
         """Train all of it, also what `load_from_checkpoint` gave in evaluation mode."""

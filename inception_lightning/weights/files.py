@@ -22,6 +22,8 @@ PREFIXES = re.compile(r"^((module|model|_orig_mod)\.)+|(?<=\.)_orig_mod\.")
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """A file's tensors by key, and if it is ours its network's ``config`` and ``preprocessing``, as plain data.
 
+    A checkpoint says its ``class_names``, too.
+
     Averaged weights are taken where a file has them beside the others. Prefixes that wrappers leave
     (``module.``, ``_orig_mod.``, ``model.``, the ``net.`` of our checkpoints) are dropped.
 
@@ -44,7 +46,8 @@ def _of_checkpoint(about: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict
     expected = sizes | {"interpolation": data.get("evaluation", {}).get("interpolation")}
     expected |= {name: tensors[name].flatten().tolist() for name in ("mean", "std") if name in tensors}
     preprocessing = {name: value for name, value in expected.items() if value is not None}
-    return {"config": about["model"]["init_args"]["net"], "preprocessing": preprocessing}
+    names = tuple(about.get("class_names") or ())
+    return {"config": about["model"]["init_args"]["net"], "preprocessing": preprocessing, "class_names": names}
 
 
 def _load(path: Path) -> tuple[Mapping[str, Any], dict[str, Any] | None]:

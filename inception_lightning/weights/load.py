@@ -37,6 +37,7 @@ class Weights:
         config: Class path and arguments of the network they were trained in, if known.
         preprocessing: What they expect of an image, as far as known; names as in `Preprocessing`.
         heads: Whether auxiliary heads in it are trained.
+        class_names: The name of each class index, if known.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Weights:
     config: dict[str, Any] | None
     preprocessing: dict[str, Any]
     heads: bool = True
+    class_names: tuple[str, ...] = ()
 
 
 def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool | None = None) -> Inception:
@@ -78,15 +80,21 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
     return net
 
 
-def load_weights(net: Inception, source: str | Path) -> None:
+def load_weights(net: Inception, source: str | Path) -> tuple[str, ...]:
     """Give ``net`` the weights of ``source`` and what these expect of an image; see `pretrained`.
 
     The network keeps its own knobs; a warning names those with which the weights were not trained.
 
+    Returns:
+        The names of the classes that the network now knows; none where they are unknown, or of another number, so that
+        the classifier has started anew.
+
     Raises:
         InputError: As `pretrained`, or the weights are another network's. ``net`` is then untouched.
     """
-    _fill(net, find(source))
+    weights = find(source)
+    _fill(net, weights)
+    return weights.class_names if len(weights.class_names) == net.num_classes else ()
 
 
 def describe(source: str) -> tuple[dict[str, Any], Preprocessing]:
@@ -118,10 +126,19 @@ def find(source: str | Path) -> Weights:
     name = public.name if public else str(path)
     if about is not None or "classifier.weight" in tensors:
         about = about or {"config": None, "preprocessing": {}}
-        return Weights(name, tensors, None, about["config"], about["preprocessing"])
+        names, config = about.get("class_names", ()), about["config"] and _with_full_path(about["config"])
+        return Weights(name, tensors, None, config, about["preprocessing"], class_names=names)
     layout = _layout_of(tensors, name)
     public = public or _public_for(path, layout)
     return Weights(name, tensors, layout, layout.config(), asdict(public.preprocessing), public.heads)
+
+
+def _with_full_path(config: dict[str, Any]) -> dict[str, Any]:
+    """A network of ours under the path of its file: a page may name it ``inception_lightning.InceptionV3``."""
+    place, _, name = config["class_path"].rpartition(".")
+    package = __name__.partition(".")[0]
+    ours = {cls.__name__: class_path(cls) for cls in subclasses(Inception) if cls.__module__.startswith(f"{package}.")}
+    return config | {"class_path": ours[name]} if name in ours and place.partition(".")[0] in ("", package) else config
 
 
 def _nearest(source: str) -> str:

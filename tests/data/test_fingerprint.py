@@ -3,9 +3,11 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from inception_lightning.__main__ import main
@@ -128,6 +130,34 @@ def test_a_checkpoint_is_not_evaluated_on_classes_of_other_names(
         "error: class 1 is 'bee' to the checkpoint and 'cat' to the data: its folders must have the names "
         "that it was trained with"
     )
+
+
+def test_weights_for_classes_of_other_names_are_not_taken_for_the_same(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert fit(root, tmp_path / "first", "--trainer.max_epochs=1") == 0
+    (last,) = (tmp_path / "first").glob("*/checkpoints/last.ckpt")
+    weights, still = f"--model.weights={last}", ("--trainer.max_epochs=1", "--model.optimizer.lr=0")
+    evaluate = ["validate", weights, "--data=ImageFolder", f"--data.root={root}", "--data.num_workers=0"]
+
+    def classifier(runs: Path) -> Any:
+        (file,) = runs.glob("*/checkpoints/last.ckpt")
+        return read_checkpoint(file)["state_dict"]["net.classifier.weight"]
+
+    assert fit(root, tmp_path / "same", weights, *still) == 0
+    assert torch.equal(classifier(tmp_path / "same"), classifier(tmp_path / "first"))
+    assert main([*evaluate, "--trainer.accelerator=cpu"]) == 0
+    rename_class(root)
+    capsys.readouterr()
+    assert main([*evaluate, "--trainer.accelerator=cpu"]) == 2
+    assert "error: class 1 is 'bee' to the checkpoint and 'cat' to the data" in capsys.readouterr().err
+    caplog.clear()
+    assert fit(root, tmp_path / "renamed", weights, *still) == 0
+    said = "class 1 is 'bee' to the weights and 'cat' to the data: the classifier starts anew"
+    assert sum(said in message for message in caplog.messages) == 1
+    assert not torch.equal(classifier(tmp_path / "renamed"), classifier(tmp_path / "first"))
+    assert fit(root, tmp_path / "kept", weights, *still, "--allow_changes=true") == 0
+    assert torch.equal(classifier(tmp_path / "kept"), classifier(tmp_path / "first"))
 
 
 @pytest.fixture
