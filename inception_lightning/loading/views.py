@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -19,13 +19,31 @@ from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
+Settings = TypeVar("Settings")
 MIDDLE_GREY = 128  # what the networks' normalisation makes 0
 STRIP = 8
 """How often the shorter side goes into the longer one of what is resized for evaluation."""
 INTERPOLATIONS = ("nearest-exact", "bilinear", "bicubic")
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True)
+def settings(cls: type[Settings]) -> type[Settings]:
+    """A frozen dataclass whose fields may be set to what they are already.
+
+    Lightning's ``ddp_spawn`` walks through the data with ``apply_to_collection``, which sets every field anew.
+    """
+    frozen = dataclass(frozen=True)(cls)
+    refuse = frozen.__setattr__
+
+    def set_field(self: Settings, name: str, value: object) -> None:
+        if not (hasattr(self, name) and getattr(self, name) == value):
+            refuse(self, name, value)
+
+    frozen.__setattr__ = set_field  # type: ignore[method-assign, assignment]
+    return frozen
+
+
+@settings
 class Augmentation:
     """A random view: the inception crop (Going deeper with convolutions, section 6), a flip, and what else is wanted.
 
@@ -56,7 +74,7 @@ class Augmentation:
         return RandomView(self, image_size)
 
 
-@dataclass(frozen=True)
+@settings
 class CenterCrop:
     """The evaluation view: the shorter side is resized to image_size / fraction, the centre is cut out.
 

@@ -2,18 +2,19 @@ import copy
 import json
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import FrozenInstanceError, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 from jsonargparse import ArgumentParser
-from torch import Tensor
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler
 
 from inception_lightning.configurable import rebuild
-from inception_lightning.data import Augmentation, CenterCrop, ImageDataModule
+from inception_lightning.data import Augmentation, CenterCrop, Digits, ImageDataModule
 from inception_lightning.data.base import Split, split_by_fraction
 from inception_lightning.data.fingerprint import changes
 from inception_lightning.errors import InputError
@@ -272,3 +273,13 @@ def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
 def test_a_class_of_one_image_is_refused() -> None:
     with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
         split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
+
+
+def test_data_and_settings_pass_through_lightnings_collections() -> None:
+    """As ``ddp_spawn`` sends them, on a CPU."""
+    data = Digits(batch_size=8, augmentation=Augmentation(area=(0.5, 1.0)))
+    (sent,) = apply_to_collection((data,), nn.Module, lambda module: module)
+    assert sent.config == data.config
+    assert sent.augmentation == data.augmentation
+    with pytest.raises(FrozenInstanceError):
+        data.augmentation.area = (0.1, 1.0)  # type: ignore[misc]
