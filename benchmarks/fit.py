@@ -19,8 +19,8 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch import Tensor, nn
 
-from inception_lightning.commands.exit_codes import exit_code, say_what_matters
-from inception_lightning.commands.fit import InceptionCLI
+from inception_lightning.commands.exit_codes import exit_code
+from inception_lightning.commands.fit import InceptionCLI, main
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -101,9 +101,9 @@ class PairedCLI(InceptionCLI):
         trainer.callbacks.append(self.twin)  # type: ignore[attr-defined]  # set by a connector
         return trainer
 
-    def after_fit(self) -> None:
-        """Print."""
-        super().after_fit()
+    def run(self) -> None:
+        """Train, and print."""
+        super().run()
         report(self.twin.fit[WARM_UP:], self.twin.plain[WARM_UP:])
 
 
@@ -121,5 +121,4 @@ def report(fit: list[float], plain: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    say_what_matters()
-    sys.exit(exit_code(lambda: PairedCLI(["fit", *sys.argv[1:]])))
+    sys.exit(exit_code(lambda: main(["fit", *sys.argv[1:]], PairedCLI)))

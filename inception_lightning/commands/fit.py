@@ -88,8 +88,8 @@ INSTEAD = {
 """Callbacks of Lightning that would seem to work, and what works."""
 
 
-def main(words: Sequence[str]) -> None:
-    """Run the command ``words[0]``."""
+def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
+    """Run the command ``words[0]``, by a subclass of the CLI if one is given."""
     say_what_matters()
     line = CommandLine.read(words)
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
@@ -97,7 +97,7 @@ def main(words: Sequence[str]) -> None:
             for page in line.pages:
                 refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
         try:
-            InceptionCLI(line, start_of(line), until_the_end).run()
+            (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
         except Stop:
             raise
         except Exception as error:
