@@ -32,7 +32,7 @@ class Start(Callback):
         self.clock = 0.0
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Note it."""
+        """Note when the step begins, in seconds of CPU time."""
         self.clock = time.process_time()
 
 
@@ -44,7 +44,7 @@ class End(Callback):
         self.seconds: list[float] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Note it."""
+        """Note what the step took, in seconds of CPU time."""
         self.seconds.append(time.process_time() - self.start.clock)
 
 

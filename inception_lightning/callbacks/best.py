@@ -30,12 +30,12 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": kept})
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save, where there is no validation."""
+        """Save after an epoch without validation, and give the best file its name."""
         super().on_train_epoch_end(trainer, pl_module)
         self._name_best(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save."""
+        """Save after a validation, and give the best file its name."""
         super().on_validation_end(trainer, pl_module)
         self._name_best(trainer)
 

@@ -44,7 +44,7 @@ class DeadNetwork(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Speak."""
+        """Warn or stop, when no gradient reached the last layers in this step."""
         gradient, self.gradient = self.gradient, None
         if gradient is None or gradient.any():
             return

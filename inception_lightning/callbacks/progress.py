@@ -55,11 +55,11 @@ class LineProgress(ProgressBar):
         self.last_line = time.monotonic()
 
     def disable(self) -> None:
-        """Be silent: Lightning calls it on all processes but the first."""
+        """Print nothing: Lightning calls it on all processes but the first."""
         self.enabled = False
 
     def enable(self) -> None:
-        """Speak again."""
+        """Print lines again after `disable`."""
         self.enabled = True
 
     def on_train_batch_end(

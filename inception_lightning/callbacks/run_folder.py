@@ -30,7 +30,7 @@ class RunFolder(Callback):
         self.command = command
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write."""
+        """Write config.yaml, the command and the state of the code, and give W&B a copy."""
         if trainer.is_global_zero:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / "config.yaml").write_text(self.config)

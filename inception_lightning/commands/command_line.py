@@ -59,7 +59,7 @@ class CommandLine:
 
     @property
     def command(self) -> str:
-        """The command."""
+        """The first word: fit, validate, test or predict."""
         return self.words[0]
 
     @property

@@ -63,7 +63,7 @@ class ImageTensors(ImageDataset):
         return ImageTensors(self.images[indices], self.labels[indices])
 
     def contents(self) -> Iterator[bytes]:
-        """The pixels."""
+        """The bytes that tell these images from others: all pixels."""
         yield self.images.numpy().tobytes()
 
 

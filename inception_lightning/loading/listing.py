@@ -44,7 +44,7 @@ class LeftOut:
     examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, kind: str, path: bytes) -> None:
-        """Count one."""
+        """Count a file of a kind, and keep the first of each as its example."""
         self.counts[kind] += 1
         self.examples.setdefault(kind, os.fsdecode(path))
 

@@ -166,13 +166,13 @@ class MaxPool(Window):
         return super().grid(size + self.stride - 1 if self.ceil else size)
 
     def small(self) -> Spec:
-        """Nothing."""
+        """No pooling: small images keep their grid."""
         return ()
 
 
 @dataclass(frozen=True)
 class AvgPool(Window):
-    """Average pooling."""
+    """Average pooling, with the padding counted where the style says so."""
 
     kernel: int
     stride: int = 1
@@ -191,11 +191,11 @@ class LRN(Word):
     channels: int = 5
 
     def build(self, channels: int, style: Style) -> tuple[nn.Module, int]:
-        """Torch's."""
+        """``nn.LocalResponseNorm``, whose channels are those before it."""
         return nn.LocalResponseNorm(self.channels), channels
 
     def small(self) -> Spec:
-        """The same."""
+        """The word itself: it does not change the grid."""
         return self
 
 
