@@ -61,6 +61,9 @@ class Configurable:
         unknown = {*self._unknown} - {*arguments} | {
             name for name in arguments if _lacks(arguments[name], described[name])
         }
+        hub = vars(self).get("_hub_mixin_config") if known else None
+        if isinstance(hub, dict):  # PyTorchModelHubMixin keeps a copy of its own, and saves that
+            object.__setattr__(self, "_hub_mixin_config", hub | described)
         object.__setattr__(self, "_init_args", known | described)
         object.__setattr__(self, "_unknown", tuple(sorted(unknown)))
 

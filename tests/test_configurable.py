@@ -156,6 +156,11 @@ def test_a_network_of_the_hub_is_saved_and_loaded(make: Callable[[], Any], tmp_p
     net = make()
     net.save_pretrained(tmp_path)
     assert_same_network(type(net).from_pretrained(tmp_path), net)
+    twin = copy.copy(net)
+    net.reset_classifier(6)
+    net.save_pretrained(tmp_path)
+    assert_same_network(type(net).from_pretrained(tmp_path), net)
+    assert twin.config["init_args"]["num_classes"] == 4
 
 
 def test_arguments_without_names_are_refused() -> None:
