@@ -266,9 +266,8 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device | None = 
     """
     path = local(path)
     if not path.is_file():
-        raise InputError(
-            f"there is no checkpoint {path}" + (", only something that is no file" if path.exists() else "")
-        )
+        instead = "only a folder" if path.is_dir() else "only a pipe or a device"
+        raise InputError(f"there is no checkpoint {path}" + (f", {instead}" if path.exists() else ""))
     return _parsed(path, path, map_location)
 
 

@@ -136,4 +136,4 @@ def test_what_is_no_lightning_module_is_refused() -> None:
 @pytest.mark.parametrize("said", [["--model.net=GoogLeNet"], ['--config={"model": {"net": "GoogLeNet"}}']])
 def test_a_networks_name_alone_means_ours(said: list[str]) -> None:
     line = CommandLine.read(["fit", "--data=Digits", *said])
-    assert '--config={"model": {"net": "inception_lightning.GoogLeNet"}}' in start_of(line).arguments(line)
+    assert '--config={"model": {"net": "inception_lightning.models.GoogLeNet"}}' in start_of(line).arguments(line)

@@ -183,9 +183,10 @@ def test_a_checkpoint_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere.ckpt", tmp_path):
-        with pytest.raises(InputError, match=f"there is no checkpoint {path}$"):
-            read_checkpoint(path)
+    os.mkfifo(tmp_path / "pipe.ckpt")
+    for name, instead in (("nowhere.ckpt", ""), ("", ", only a folder"), ("pipe.ckpt", ", only a pipe or a device")):
+        with pytest.raises(InputError, match=f"there is no checkpoint {tmp_path / name}{instead}$"):
+            read_checkpoint(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip", b"\x80\x04."])
@@ -277,7 +278,7 @@ def test_what_is_no_file_is_passed_by_and_the_one_before_is_taken(
             (tmp_path / LAST).symlink_to("/dev/zero")
     assert newest_good(tmp_path) == tmp_path / PREVIOUS
     assert f"{tmp_path / LAST} is no file, and is not looked at" in caplog.text
-    with pytest.raises(InputError, match="only something that is no file"):
+    with pytest.raises(InputError, match="only a (pipe or a device|folder)"):
         read_checkpoint(tmp_path / LAST)
 
 
