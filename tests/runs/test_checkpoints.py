@@ -278,7 +278,7 @@ def test_what_is_no_file_is_passed_by_and_the_one_before_is_taken(
             (tmp_path / LAST).symlink_to("/dev/zero")
     assert newest_good(tmp_path) == tmp_path / PREVIOUS
     assert f"{tmp_path / LAST} is no file, and is not looked at" in caplog.text
-    with pytest.raises(InputError, match="only a (pipe or a device|folder)"):
+    with pytest.raises(InputError, match=r"only a (pipe or a device|folder)"):
         read_checkpoint(tmp_path / LAST)
 
 
