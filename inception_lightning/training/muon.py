@@ -1,12 +1,13 @@
 """Muon for whole networks: torch's rule for the weights, AdamW for the rest. It needs torch 2.15."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.functional import adamw, muon
+
+from inception_lightning.training.optim import GroupOptimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration that makes a matrix nearly orthogonal; torch's own."""
@@ -14,7 +15,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 MUON_EPS = 1e-7
 
 
-class Muon(Optimizer):
+class Muon(GroupOptimizer):
     """Muon (Jordan et al., 2024) for weights of two or more dimensions, AdamW for biases, batch norm and scales.
 
     A convolution's weight (out, in, h, w) moves as the matrix (out, in * h * w) that it multiplies patches with.
@@ -56,18 +57,10 @@ class Muon(Optimizer):
             raise ValueError(f"momentum and betas must be at least 0 and less than 1, got {momentum} and {betas}")
         super().__init__(params, numbers | {"nesterov": nesterov, "betas": betas})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move all parameters that have a gradient."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            self._move_weights([one for one in moved if one.ndim > 1], group)
-            self._move_rest([one for one in moved if one.ndim <= 1], group)
-        return loss
+    def move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move matrices and more by Muon, the rest by AdamW."""
+        self._move_weights([one for one in parameters if one.ndim > 1], group)
+        self._move_rest([one for one in parameters if one.ndim <= 1], group)
 
     def _move_weights(self, weights: list[Tensor], group: dict[str, Any]) -> None:
         copies = [weight.clone(memory_format=torch.contiguous_format) for weight in weights]  # not channels-last

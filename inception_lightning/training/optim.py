@@ -1,6 +1,7 @@
 """Optimizers and learning-rate schedules, as a YAML page or a Python caller gives them."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -19,7 +20,28 @@ LRSchedulerCallable: TypeAlias = Callable[[Optimizer], LRScheduler]
 """Optimizer -> schedule."""
 
 
-class RMSpropTF(Optimizer):
+class GroupOptimizer(Optimizer):
+    """An optimizer that moves all parameters of a group at once."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move all parameters that have a gradient, group by group."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if moved:
+                self.move(moved, group)
+        return loss
+
+    @abstractmethod
+    def move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move some parameters of a group, which all have a gradient."""
+
+
+class RMSpropTF(GroupOptimizer):
     """RMSProp as TensorFlow has it, which is what the papers trained with.
 
     ``ms = alpha ms + (1 - alpha) g^2``, which starts at 1; ``mom = momentum mom + lr g / sqrt(ms + eps)``;
@@ -55,20 +77,8 @@ class RMSpropTF(Optimizer):
                 raise ValueError(f"{name} must be at least 0, got {value}")
         super().__init__(params, defaults)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move all parameters; all tensors of a group at once."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                self._move(parameters, group)
-        return loss
-
-    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+    def move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move them, all tensors at once."""
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["square_avg"] = torch.ones_like(parameter)
