@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,7 +191,7 @@ class InceptionCLI(LightningCLI):
         self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
         self._fill_in_classes()
         if self.start.continued is not None and not self.config.allow_changes:
-            refuse_changes(self.start.continued.page, parse_page(self.page(), "this run"))
+            refuse_changes(self.start.continued.page, self.content)
         rest = self.config.clone()
         rest.data = None
         self.config_init = self.parser.instantiate(rest)
@@ -222,9 +223,15 @@ class InceptionCLI(LightningCLI):
             refuse_other_processes(len(self._held["processes"]), trainer.world_size)
         return trainer
 
+    @cached_property
     def page(self) -> str:
-        """Every setting, as a page that repeats the run."""
+        """Every setting, as a page that repeats the run; known once the data have given the number of classes."""
         return self._with_class(self.parser.dump(self.config, skip_unset=False))
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What `page` says, as plain data."""
+        return parse_page(self.page, "this run")
 
     def _printable(self, page: str) -> str:
         """A page that was printed before anything was built: the number of classes is still to come from the data."""
@@ -333,14 +340,12 @@ class InceptionCLI(LightningCLI):
         place = checkpoints_of(folder, self.config.checkpoint.dirpath)
         checkpoint = self._checkpoint(place)
         best = place / BEST
-        page = self.page()
-        content = parse_page(page, "this run")
-        before = self.start.continued.page if self.start.continued else content
+        before = self.start.continued.page if self.start.continued else self.content
         speed = Speed(folder)
         return [
-            RunFolder(folder, page, shlex.join(["lightning", *self.line.words])),
-            self._recipe(content),
-            *([NewRates()] if rates_change(before, content) else []),
+            RunFolder(folder, self.page, shlex.join(["lightning", *self.line.words])),
+            self._recipe(),
+            *([NewRates()] if rates_change(before, self.content) else []),
             FiniteGuard(),
             self.config_init.dead_network,
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
@@ -360,11 +365,11 @@ class InceptionCLI(LightningCLI):
         )
         return BestCheckpoint(**said | {"dirpath": place, "filename": name})
 
-    def _recipe(self, page: dict[str, Any]) -> Recipe:
-        described = page["model"]
+    def _recipe(self) -> Recipe:
+        described = self.content["model"]
         if self.start.model_class is InceptionClassifier:
             described = {"class_path": class_path(InceptionClassifier), "init_args": described}
-        return Recipe(described, page["data"])
+        return Recipe(described, self.content["data"])
 
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
