@@ -64,20 +64,17 @@ class PredictionWriter(Callback):
             if number < 0:
                 self.reasons[index] = _reason(photos, index)
             self.rows[index] = row
-        path = self.path
-        if trainer.world_size > 1:
-            path = path.with_stem(f"predictions-{trainer.global_rank}")
-        self._write(path, since=known if bool(self.reasons) == had_reasons else 0)  # with a new column, all anew
+        since = known if bool(self.reasons) == had_reasons else 0  # with a new column, all anew
+        self._write(self._part(trainer), since)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Have the rows of all processes in one file, in the photos' order, and say what is in it."""
         if trainer.world_size > 1:
-            own = self.path.with_stem(f"predictions-{trainer.global_rank}")
             self._gather(trainer.world_size)
             if trainer.is_global_zero and self.rows:
                 self._write(self.path)
             trainer.strategy.barrier()
-            own.unlink(missing_ok=True)
+            self._part(trainer).unlink(missing_ok=True)
         if self.others:
             whole = self.path.with_name(f"predictions-{trainer.global_rank}.pt")
             whole.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +84,10 @@ class PredictionWriter(Callback):
             print(f"{len(self.rows) - len(self.reasons)} predictions in {self.path}")
             if self.reasons:
                 print(f"{len(self.reasons)} of {len(self.rows)} photos could not be read: see the column reason")
+
+    def _part(self, trainer: pl.Trainer) -> Path:
+        """The file of this process's rows: the whole one, where no other process has any."""
+        return self.path if trainer.world_size == 1 else self.path.with_stem(f"predictions-{trainer.global_rank}")
 
     def _write(self, path: Path, since: int = 0) -> None:
         """Write the rows from the one at ``since`` on; all of them into a file that takes the other's place."""
