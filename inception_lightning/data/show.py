@@ -16,12 +16,12 @@ COLUMNS, ROWS = 8, 2
 def draw(data: ImageDataModule) -> Figure:
     """Two rows each: the same training images in epochs 0 and 1, and validation images."""
     random = data.train_views()
-    picked = _spread(len(random.labels), COLUMNS * ROWS)
+    picked = spread(len(random.labels), COLUMNS * ROWS)
     fixed = data.views("val")
     sections = {
         "training, epoch 0": [random[0, index] for index in picked],
         "the same images, epoch 1": [random[1, index] for index in picked],
-        "validation": [fixed[index] for index in _spread(len(fixed), COLUMNS * ROWS)],
+        "validation": [fixed[index] for index in spread(len(fixed), COLUMNS * ROWS)],
     }
     figure = Figure(figsize=(1.45 * COLUMNS, 1.72 * ROWS * len(sections) + 0.3 * len(sections)), layout="constrained")
     parts = figure.subfigures(len(sections), 1, squeeze=False)[:, 0]
@@ -45,6 +45,7 @@ def _draw_grid(axes: Sequence[object], samples: Sequence[tuple[Tensor, int]], na
         axis.set_title(short_name(names[label]), fontsize=8, pad=2)  # type: ignore[attr-defined]
 
 
-def _spread(size: int, count: int) -> list[int]:
+def spread(size: int, count: int) -> list[int]:
+    """Up to ``count`` of ``size`` indices, evenly, the first and the last among them."""
     places: list[int] = torch.linspace(0, size - 1, min(size, count)).long().tolist()
     return places

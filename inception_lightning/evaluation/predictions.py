@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
@@ -36,8 +37,7 @@ class Guess(NamedTuple):
 def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
     """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
     views = data.views("val")
-    picked = torch.linspace(0, len(views) - 1, min(len(views), GRID[0] * GRID[1])).long().tolist()
-    samples = [views[index] for index in picked]
+    samples = [views[index] for index in spread(len(views), GRID[0] * GRID[1])]
     probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
     names = data.class_names  # once: CIFAR reads them from its archive
     answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
