@@ -1,8 +1,6 @@
 """Where the disk is full, training goes on as long as it can be hoped that somebody frees it."""
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 import torch
 
 from inception_lightning.runs.checkpoints import newest_good
+from tests.disks import small_file_system
 from tests.processes import assert_same_run, finish, start, the_run
 
 MEGABYTE = 2**20
@@ -18,13 +17,8 @@ MEGABYTE = 2**20
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root can make a small file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with small_file_system(tmp_path / "disk", "16m") as place:
+        yield place
 
 
 def filled(disk: Path, free: int) -> Path:

@@ -1,12 +1,11 @@
 import contextlib
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from inception_lightning.runs.metrics_csv import MetricsFile
+from tests.disks import small_file_system
 
 
 def lines(path: Path) -> list[str]:
@@ -42,13 +41,8 @@ def test_a_resumed_run_goes_on_after_the_rows_that_its_checkpoint_knows(tmp_path
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system without space."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root can make a small file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with small_file_system(tmp_path / "disk", "64k") as place:
+        yield place
 
 
 def test_rows_wait_while_the_disk_is_full_and_none_is_lost_or_torn(
