@@ -160,8 +160,9 @@ class InceptionClassifier(Rebuildable):
             self.forward_with_aux = torch.compile(self.net.forward_with_aux)
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
-        return self.net(self.normalize(images))
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
+        logits: Tensor = self.net(self.normalize(images))
+        return logits if self.temperature == 1 else logits / self.temperature
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
