@@ -212,7 +212,7 @@ def slim_crop(height: int, width: int, area: Range, aspect: Range, numbers: Rand
 
 
 class RandomViews(Dataset[tuple[Tensor, int]]):
-    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
+    """Training views: what is drawn depends on (seed, epoch, index, repeat) alone, not on worker, process or resume."""
 
     def __init__(
         self, dataset: ImageDataset, view: RandomView, seed: int, quarantine: Quarantine | None = None
@@ -225,29 +225,33 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         self.labels = dataset.labels.numpy()  # the same memory, of which one number is read sooner
         self.numbers = RandomNumbers()
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        """The view in an epoch of the image at an index, and its class index; ``key`` is ``(epoch, index)``.
+    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, int]:
+        """The view in an epoch of the image at an index, and its class index.
+
+        Args:
+            key: ``(epoch, index)``, or ``(epoch, index, repeat)`` where the image is shown several times in an epoch.
 
         Raises:
             ImageInputError: The image cannot be read, and there is no quarantine.
             InputError: Too many images are bad, or all of the class.
         """
-        epoch, index = key
+        index = key[1]
         if self.quarantine is None:
-            return self._view(epoch, index, index), int(self.labels[index])
-        return self._good_view(epoch, index, self.quarantine), int(self.labels[index])
+            return self._view(key, index), int(self.labels[index])
+        return self._good_view(key, self.quarantine), int(self.labels[index])
 
-    def _view(self, epoch: int, index: int, shown: int) -> Tensor:
+    def _view(self, key: tuple[int, ...], shown: int) -> Tensor:
         image = self.dataset.open(shown)
-        self.numbers.seed(mixed_seed(self.seed, epoch, index))
+        self.numbers.seed(mixed_seed(self.seed, *key))
         window = self.view.window(image.height, image.width, self.numbers)
         return self.view.show(image.pixels(window), self.numbers)
 
-    def _good_view(self, epoch: int, index: int, quarantine: Quarantine) -> Tensor:
+    def _good_view(self, key: tuple[int, ...], quarantine: Quarantine) -> Tensor:
         first: ImageInputError | None = None
+        index = key[1]
         for shown in quarantine.candidates(index):
             try:
-                view = self._view(epoch, index, shown)
+                view = self._view(key, shown)
             except ImageInputError as error:
                 quarantine.add(shown, error)
                 first = first or error

@@ -86,7 +86,8 @@ SHOWN = {
 def test_a_data_set_states_its_own_arguments_and_records_all_as_they_were_given() -> None:
     data = Striped(stripes=4)
     held = data.config["init_args"]
-    assert list(held)[:7] == [item.name for item in fields(ImageDataModule)]
+    own = [item.name for item in fields(ImageDataModule)]
+    assert list(held)[: len(own)] == own
     assert {name: held[name] for name in SHOWN} == SHOWN
     assert held["stripes"] == 4
     assert 1 <= (data.num_workers or 0) <= 8
