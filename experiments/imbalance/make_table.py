@@ -1,14 +1,14 @@
 """Writes the table of an uneven problem: CIFAR-10's JPEGs, of which one class is 2 % of the training images.
 
 python experiments/imbalance/make_table.py FOLDER, where FOLDER has train/NAME/*.jpg and test/NAME/*.jpg, writes
-FOLDER/uneven.csv: 1,000 training images of nine classes and 184 of trucks, and the first 300 test images of all ten.
+FOLDER/uneven.csv: 500 training images of nine classes and 92 of trucks, and the first 300 test images of all ten.
 """
 
 import csv
 import sys
 from pathlib import Path
 
-RARE, RARE_IMAGES, IMAGES, VALIDATION_IMAGES = "truck", 184, 1_000, 300
+RARE, RARE_IMAGES, IMAGES, VALIDATION_IMAGES = "truck", 92, 500, 300
 
 
 def main(root: Path) -> None:

@@ -21,7 +21,7 @@ from inception_lightning.data.balance import Balance
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
-from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
 from inception_lightning.loading.quarantine import Quarantine
 from inception_lightning.loading.sampler import BalancedSampler, EvaluationSampler, TrainSampler
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Batch: TypeAlias = tuple[Tensor, Tensor]
-"""uint8 images (N, 3, H, W) and class indices (N,)."""
+"""uint8 images (N, 3, H, W) and class indices (N,), or rows (N, K) of 0 and 1 where images have several classes."""
 
 
 class SplitInputError(InputError):
@@ -98,6 +98,11 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """The number of classes."""
         return len(self.class_names)
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several classes, or none: then labels are rows (N, K) of 0 and 1."""
+        return False
+
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What tells two states of the data apart, as plain data."""
@@ -160,15 +165,15 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             drop_last=len(sampler) >= self.batch_size,
         )
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every validation image once, in order."""
         return self._scoring_loader("val")
 
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every test image once, in order."""
         return self._scoring_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Refused here: predictions are made on a folder of photos.
 
         Raises:
@@ -194,7 +199,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """The images of one split as evaluation shows them to the network."""
         return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
 
-    def _prediction_loader(self) -> DataLoader[tuple[Tensor, int]]:
+    def _prediction_loader(self) -> DataLoader[tuple[Tensor, Label]]:
         # Lightning makes a loader of its own from this one
         views = self.views("test")
         return DataLoader(

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
@@ -211,7 +211,7 @@ def slim_crop(height: int, width: int, area: Range, aspect: Range, numbers: Rand
     return 0, 0, height, width
 
 
-class RandomViews(Dataset[tuple[Tensor, int]]):
+class RandomViews(Dataset[tuple[Tensor, Label]]):
     """Training views: what is drawn depends on (seed, epoch, index, repeat) alone, not on worker, process or resume."""
 
     def __init__(
@@ -225,7 +225,7 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         self.labels = dataset.labels.numpy()  # the same memory, of which one number is read sooner
         self.numbers = RandomNumbers()
 
-    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, Label]:
         """The view in an epoch of the image at an index, and its class index.
 
         Args:
@@ -237,8 +237,11 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         """
         index = key[1]
         if self.quarantine is None:
-            return self._view(key, index), int(self.labels[index])
-        return self._good_view(key, self.quarantine), int(self.labels[index])
+            return self._view(key, index), self._label(index)
+        return self._good_view(key, self.quarantine), self._label(index)
+
+    def _label(self, index: int) -> Label:
+        return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
 
     def _view(self, key: tuple[int, ...], shown: int) -> Tensor:
         image = self.dataset.open(shown)
@@ -261,7 +264,7 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         raise InputError(f"{first}; no other image of its class can be read")
 
 
-class FixedViews(Dataset[tuple[Tensor, int]]):
+class FixedViews(Dataset[tuple[Tensor, Label]]):
     """Evaluation views, always the same."""
 
     def __init__(self, dataset: ImageDataset, view: FixedView) -> None:
@@ -271,14 +274,14 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.view.show(self.dataset.open(index)), int(self.dataset.labels[index])
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
+        return self.view.show(self.dataset.open(index)), self.dataset.label(index)
 
 
 class PhotoViews(FixedViews):
     """Evaluation views of photos; one that cannot be read is grey, and its index ``-1 - index``."""
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         try:
             return super().__getitem__(index)
         except ImageInputError:

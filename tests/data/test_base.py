@@ -11,7 +11,7 @@ import torch
 from jsonargparse import ArgumentParser
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DistributedSampler
 
 from inception_lightning.configurable import rebuild
 from inception_lightning.data import Augmentation, CenterCrop, Digits, ImageDataModule
@@ -19,6 +19,7 @@ from inception_lightning.data.base import Split, split_by_fraction
 from inception_lightning.data.fingerprint import changes
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.loaders import TrainLoader
 
 
 class Noise(ImageDataModule):
@@ -137,7 +138,7 @@ def test_the_command_line_says_a_data_sets_arguments() -> None:
     assert next(iter(data.train_dataloader()))[0].shape == (2, 3, 30, 30)
 
 
-def views_by_index(loader: DataLoader[tuple[Tensor, int]], epoch: int) -> dict[int, Tensor]:
+def views_by_index(loader: TrainLoader, epoch: int) -> dict[int, Tensor]:
     assert isinstance(loader.sampler, DistributedSampler)
     loader.sampler.set_epoch(epoch)
     batches = list(loader)
