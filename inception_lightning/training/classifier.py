@@ -77,6 +77,7 @@ class InceptionClassifier(Rebuildable):
     std: Tensor
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
+    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -152,7 +153,6 @@ class InceptionClassifier(Rebuildable):
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
-        self.class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
         self.num_classes = classes_of(net)
         self._make_metrics(None if loss is None else self.loss, metrics or {})
         if isinstance(net, Inception):
