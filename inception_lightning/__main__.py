@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
+    "fid": "fid",
 }
 """The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
@@ -41,6 +42,7 @@ commands:
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
+  fid        how far generated images are from real ones
 
 examples:
   lightning fit --config experiments/quickstart.yaml
@@ -54,6 +56,7 @@ examples:
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos
   lightning data check --root photos
+  lightning fid photos generated
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
