@@ -11,6 +11,7 @@ from torch import Tensor
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
+from inception_lightning.loading.dataset import label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -40,7 +41,10 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
     probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
     names = data.class_names  # once: CIFAR reads them from its archive
     answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
-    return [Guess(image, names[label], names[guess], share) for (image, label), guess, share in answers]
+    return [
+        Guess(image, ", ".join(label_names(label, names)), names[guess], share)
+        for (image, label), guess, share in answers
+    ]
 
 
 def draw_predictions(guesses: Sequence[Guess]) -> Figure:
