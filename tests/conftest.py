@@ -15,6 +15,7 @@ MEMORY = Path("/dev/shm")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
+os.environ["INCEPTION_LIGHTNING_CACHE"] = ""  # no test reads what another one has kept
 
 
 @pytest.fixture(autouse=True, scope="module")

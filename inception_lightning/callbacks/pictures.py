@@ -3,17 +3,20 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import spared
 from inception_lightning.evaluation.predictions import draw_predictions, predict_some, predictions_table
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Pictures(Callback):
@@ -42,19 +45,21 @@ class Pictures(Callback):
                     offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
                 self._save(trainer, "predictions", draw_predictions(guesses))
 
-    def _save(self, trainer: pl.Trainer, name: str, figure: Figure) -> None:
+    def _save(self, trainer: pl.Trainer, name: str, figure: "Figure") -> None:
         path = self.folder / f"{name}.png"
         figure.savefig(path, dpi=100, bbox_inches="tight")
         for board in boards(trainer):
             offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 
 
-def draw_curves(metrics: Path) -> Figure:
+def draw_curves(metrics: Path) -> "Figure":
     """Losses and accuracies over training steps.
 
     Args:
         metrics: A run's ``metrics.csv``.
     """
+    from matplotlib.figure import Figure
+
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name] if rows else []
@@ -67,7 +72,7 @@ def draw_curves(metrics: Path) -> Figure:
     return figure
 
 
-def _plot(axis: Axes, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
+def _plot(axis: "Axes", rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
     for name in names:
         points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
         if points:

@@ -1,12 +1,9 @@
 """Predictions for a few validation images, as a picture and as a table on W&B."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import wandb
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
@@ -14,6 +11,11 @@ from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
+
+if TYPE_CHECKING:
+    import wandb
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GRID = (4, 8)  # rows and columns of the picture
 
@@ -44,8 +46,10 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
     return [Guess(image, names[label], names[guess], share) for (image, label), guess, share in answers]
 
 
-def draw_predictions(guesses: Sequence[Guess]) -> Figure:
+def draw_predictions(guesses: Sequence[Guess]) -> "Figure":
     """The images with their true and predicted class names; mistakes are red and marked with a cross."""
+    from matplotlib.figure import Figure
+
     rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
@@ -60,8 +64,10 @@ def draw_predictions(guesses: Sequence[Guess]) -> Figure:
     return figure
 
 
-def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
+def predictions_table(guesses: Sequence[Guess]) -> "wandb.Table":
     """The guesses as a W&B table: image, true class, predicted class, probability."""
+    import wandb
+
     rows = [
         [wandb.Image(image.permute(1, 2, 0).numpy()), visible(true), visible(predicted), probability]
         for image, true, predicted, probability in guesses
