@@ -19,6 +19,7 @@ from inception_lightning.data import fingerprint
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
+from inception_lightning.loading.crops import Crops
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
 from inception_lightning.loading.quarantine import Quarantine
@@ -51,6 +52,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         num_workers: Processes that load and decode; by default one per core, 8 at most. 0 loads in the main process.
         augmentation: The random view for training.
         evaluation: The fixed view for validation, test and prediction.
+        crops: Several views of an image, for validation, test and prediction, whose softmax is averaged.
         seed: Where the order of training images and their random views start.
         allow_changes: Whether a run may go on with other data than it began with.
     """
@@ -60,6 +62,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     num_workers: int | None = None
     augmentation: Augmentation = Augmentation()
     evaluation: CenterCrop = CenterCrop()
+    crops: Crops = Crops()
     seed: int = 0
     allow_changes: bool = False
 
@@ -164,7 +167,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def views(self, split: Split) -> FixedViews:
         """The images of one split as evaluation shows them to the network."""
-        return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
+        return FixedViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))
 
     def _prediction_loader(self) -> DataLoader[tuple[Tensor, int]]:
         # Lightning makes a loader of its own from this one
@@ -172,7 +175,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return DataLoader(
             views,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(views)),
+            sampler=EvaluationSampler(len(views.dataset), views.view.count),
             num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
@@ -186,7 +189,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
-        sampler = EvaluationSampler(len(views))
+        sampler = EvaluationSampler(len(views.dataset), views.view.count)
         return EvaluationLoader(
             views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self._workers
         )

@@ -240,4 +240,4 @@ class Photos(ImageDataModule):
 
     def views(self, split: Split) -> PhotoViews:
         """The photos as evaluation shows them to the network."""
-        return PhotoViews(self.dataset(split), self.evaluation.build(self.image_size))
+        return PhotoViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))
