@@ -20,6 +20,10 @@ SHARES = ("/top1", "/top5")
 """How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
 
 
+NARROW = 60
+"""Columns of a terminal below which only what matters most is shown."""
+
+
 def shown(name: str, value: float) -> str:
     """A logged number as people read it: accuracies in per cent."""
     return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
@@ -37,7 +41,8 @@ class TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         """``0:12:34 left``, as soon as it can be known."""
         seconds = self.seconds() if self.trainer.state.fn == "fit" else task.time_remaining
-        return Text("" if seconds is None else f"{clock(seconds)} left", style="dim")
+        left = " left" if get_console().width >= NARROW else ""
+        return Text("" if seconds is None else f"{clock(seconds)}{left}", style="dim")
 
     def seconds(self) -> float | None:
         """From the steps of this process so far, and those that are left; None before the first and without an end."""
@@ -83,8 +88,7 @@ class TerminalProgress(RichProgressBar):
         """Epoch, bar, batches, time left; Lightning adds the numbers of `get_metrics`."""
         if self.left is None or self.left.trainer is not trainer:
             self.left = TimeLeft(trainer)
-        wide = get_console().width >= 60
-        bar = [BarColumn(bar_width=12)] if wide else []
+        bar = [BarColumn(bar_width=12)] if get_console().width >= NARROW else []
         return [TextColumn("{task.description}"), *bar, BatchesProcessedColumn(style=""), self.left]
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
@@ -138,9 +142,10 @@ def stages(net: Inception, size: int) -> Table:
     """
     shape = skeleton(type(net), net.config["init_args"])
     parameters, macs = count_parameters(shape), count_macs(shape, size)
-    table = Table("stage", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("stage", min_width=11, overflow="fold")
     for heading in ("output", "parameters", "MACs"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     ends = shapes(shape, size)
     for name in [*ends, *(part for part in parameters if part not in ends)]:
         title = name.replace("aux_heads.", "head on ")
