@@ -3,13 +3,14 @@
 It prints its help without importing torch, which takes seconds.
 """
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
 
 from inception_lightning import __version__
+from inception_lightning.commands.beforehand import answered, keeping
 from inception_lightning.commands.exit_codes import exit_code
+from inception_lightning.commands.typos import instead
 from inception_lightning.errors import InputError
 from inception_lightning.runs import signals
 
@@ -64,7 +65,7 @@ options:
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
   --trust PACKAGE        let pages name this package of yours; --trust-config lets them name everything
   --version              print the version
-  lightning COMMAND -h   every option of a command
+  lightning COMMAND -h   the options of a command; lightning fit --help-all every one of them
   lightning fit --model.net.help InceptionV4
                          the knobs of a network; --data.help ImageFolder those of a data set
 
@@ -95,14 +96,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int | None:
     if words[0] not in COMMANDS:
-        nearest = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        raise InputError(f"there is no command {words[0]}" + (f": did you mean {nearest[0]}?" if nearest else ""))
+        raise InputError(f"there is no command {words[0]}{instead(words[0], COMMANDS)}")
     if words[0] == "fit":
         signals.begin()
     try:
-        command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
-        code: int | None = command.main(words)
-        return code
+        if answered(words):
+            return 0
+        with keeping(words):
+            command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
+            code: int | None = command.main(words)
+            return code
     finally:
         signals.SIGNALS.restore()
 

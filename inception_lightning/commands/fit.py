@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-import wandb
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -43,8 +42,9 @@ from inception_lightning.callbacks import (
 )
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
+from inception_lightning.commands import kept
 from inception_lightning.commands.command_line import CommandLine, in_page
-from inception_lightning.commands.complaints import known_options, sentence
+from inception_lightning.commands.complaints import known_options, names, sentence
 from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.configurable import class_path
@@ -147,7 +147,8 @@ class InceptionCLI(LightningCLI):
         """Do what the command says."""
         method = getattr(self.trainer, self.line.command)
         method(self.model, datamodule=self.datamodule, **{name: self.config[name] for name in self.of_method})
-        wandb.finish()  # so that the next run of this process is a new one
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish()  # so that the next run of this process is a new one
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
@@ -177,6 +178,8 @@ class InceptionCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, with what is known before everything that was said."""
         printed = io.StringIO()
+        if self.start.model_class is InceptionClassifier and kept.read(kept.names_of(self.line.command)) is None:
+            kept.write(kept.names_of(self.line.command), names(parser).text())
         try:
             with contextlib.redirect_stdout(printed):
                 self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
@@ -388,7 +391,7 @@ class InceptionCLI(LightningCLI):
             self.config_init.dead_network,
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             checkpoint,
-            Pictures(folder),
+            Pictures(folder, best),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
             RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
