@@ -1,7 +1,9 @@
 """From a whole image to what a network sees: random views for training, one fixed view for evaluation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
 import torch
@@ -11,11 +13,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.batched_views import WORDS, BatchedViews, SampleBatch
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
-from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
+from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed, mixed_seeds
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
@@ -115,6 +118,10 @@ class FixedView(v2.Compose):
         window = self.window(*image.shape[1:])
         return super().forward(image if window is None else crop(image, window))
 
+    def whole(self, images: Tensor) -> Tensor:
+        """The views of whole images (B, 3, H, W) that are no long strips."""
+        return super().forward(images)
+
     def show(self, image: OpenImage) -> Tensor:
         """The view of an image of which nothing is decoded yet."""
         shown: Tensor = self(image.pixels(self.window(image.height, image.width)))
@@ -156,6 +163,25 @@ class RandomView:
     def __call__(self, image: Tensor, numbers: RandomNumbers) -> Tensor:
         """The view of a whole image (3, H, W)."""
         return self.show(crop(image, self.window(image.shape[1], image.shape[2], numbers)), numbers)
+
+    def together(self, height: int, width: int) -> BatchedViews | None:
+        """What makes the views of many images of one size at once, bit by bit those of `show`.
+
+        None where nothing does: for unusual views, classes of one's own, and large images.
+        """
+        how = self.augmentation
+        if type(self) is not RandomView or how.crop != "inception" or how.interpolation == "random" or self.further:
+            return None
+        batched = BatchedViews(
+            height,
+            width,
+            self.size[0],
+            area=how.area,
+            aspect=how.aspect,
+            flip=how.flip,
+            interpolation=how.interpolation,
+        )
+        return batched if batched.possible else None
 
 
 def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
@@ -237,6 +263,25 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
             return self._view(epoch, index, index), int(self.labels[index])
         return self._good_view(epoch, index, self.quarantine), int(self.labels[index])
 
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Sequence[tuple[Tensor, int]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images, batched = self.dataset.tensor(), self.batched
+        if images is None or batched is None:
+            return [self[key] for key in keys]
+        epochs, indices = zip(*keys, strict=True)
+        words = self.numbers.words(mixed_seeds(self.seed, epochs, indices), WORDS)
+        labels = torch.from_numpy(self.labels[list(indices)]).long()
+        return SampleBatch(batched.views(images, indices, words), labels)
+
+    @cached_property
+    def batched(self) -> BatchedViews | None:
+        """What makes all views of a batch at once; None where they are made one by one."""
+        images = self.dataset.tensor()
+        usual = self.quarantine is None and type(self).__getitem__ is RandomViews.__getitem__
+        if images is None or not usual or images.shape[1] != 3 or images.dtype != torch.uint8:
+            return None
+        return self.view.together(*images.shape[2:])
+
     def _view(self, epoch: int, index: int, shown: int) -> Tensor:
         image = self.dataset.open(shown)
         self.numbers.seed(mixed_seed(self.seed, epoch, index))
@@ -269,6 +314,16 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.view.show(self.dataset.open(index)), int(self.dataset.labels[index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Tensor, int]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images = self.dataset.tensor()
+        usual = type(self).__getitem__ is FixedViews.__getitem__ and type(self.view) is FixedView
+        if images is None or not usual or self.view.window(*images.shape[2:]) is not None:
+            return [self[index] for index in indices]
+        chosen = torch.as_tensor(indices)
+        views = self.view.whole(images[chosen]).contiguous(memory_format=torch.channels_last)
+        return SampleBatch(views, self.dataset.labels[chosen].long())
 
 
 class PhotoViews(FixedViews):
