@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inception_lightning.errors import Stop
+from inception_lightning.loading.batched_views import SampleBatch
 from inception_lightning.loading.dataset import Label
 from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
 
@@ -23,6 +24,8 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
 
     In a worker process torch's own function puts it into shared memory straight away.
     """
+    if isinstance(samples, SampleBatch):
+        return samples.images, samples.labels
     images, labels = zip(*samples, strict=True)
     pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
     return pixels.permute(0, 3, 1, 2), batched(labels)  # (N, 3, H, W), channels-last
