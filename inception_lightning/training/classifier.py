@@ -281,7 +281,9 @@ class InceptionClassifier(Rebuildable):
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
