@@ -17,6 +17,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
+from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
@@ -120,6 +121,7 @@ class InceptionClassifier(Rebuildable):
         self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
+        self.full_batches: FullBatches | None = None  # where the network is compiled
         self.net = faster(net).to(memory_format=torch.channels_last)
         self.loss = chosen_loss(loss, label_smoothing)
         self.optimizer = optimizer
@@ -153,15 +155,26 @@ class InceptionClassifier(Rebuildable):
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
 
-    def compile(self) -> None:
-        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
-        self.net.compile()
+    def compile(self, mode: Mode = "default") -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay.
+
+        Args:
+            mode: See `compiled.Mode`.
+        """
+        prepare()
+        self.full_batches = FullBatches(mode)
+        self.net.compile(mode=mode, dynamic=False)
         if isinstance(self.net, Inception):
-            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux, mode=mode, dynamic=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
-        return self.net(self.normalize(images))
+        return self._through(self.net, self.normalize(images))
+
+    def _through(self, network: Callable[[Tensor], Outputs], inputs: Tensor) -> Outputs:
+        if self.full_batches is None:
+            return network(inputs)
+        return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -233,7 +246,9 @@ class InceptionClassifier(Rebuildable):
         images, labels = batch
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
-        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        logits, aux_logits = (
+            self._through(self.forward_with_aux, inputs) if with_aux else (self._through(self.net, inputs), {})
+        )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
