@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
 import torch
@@ -84,6 +84,9 @@ NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 
 ONE_VALUE = "Expected more than 1 value per channel"
 """What batch norm says of a batch that it has nothing to normalise in."""
+
+Compile: TypeAlias = Literal["off", "default", "reduce-overhead"] | bool
+COMPILE_HELP = "compile the network, which takes minutes; reduce-overhead: with CUDA graphs, for small ones"
 
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
@@ -168,7 +171,7 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
         parser.add_class_arguments(Wandb, "wandb")
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
-        parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
+        parser.add_argument("--compile", type=Compile, default=False, help=COMPILE_HELP)
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
         if self.line.command != "fit":
             parser.add_argument("--crops", type=Literal[1, 10, 12, 144], help="views of an image: see loading.crops")
@@ -312,16 +315,17 @@ class InceptionCLI(LightningCLI):
             net.dict_kwargs = net.get("dict_kwargs", {}) | {"num_classes": classes}
 
     def _prepare_network(self) -> None:
-        compiled, recomputed = self.config.compile, self.config.recompute
-        if compiled and recomputed:
+        said, recomputed = self.config.compile, self.config.recompute
+        mode = "default" if said is True else said or "off"
+        if mode != "off" and recomputed:
             raise InputError("recompute and compile exclude each other: torch cannot compile stages computed twice")
         net = getattr(self.model, "net", None)
         if isinstance(net, Inception):
             net.recompute(recomputed)
         elif recomputed:
             raise InputError(f"recompute names stages of an Inception network, and this is {type(net).__name__}")
-        if compiled:
-            self.model.compile()
+        if mode != "off":
+            self.model.compile(mode=mode)
         if self.start.members:
             self._join(self.start.members)
 

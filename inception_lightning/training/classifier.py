@@ -17,6 +17,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
+from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
 from inception_lightning.training.mean_answer import Gathering, mean_answer
 from inception_lightning.training.metrics import MeanLoss, TopK
@@ -78,6 +79,7 @@ class InceptionClassifier(Rebuildable):
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
     classes_of_weights: tuple[str, ...] = ()
+    full_batches: FullBatches | None = None  # where the network is compiled
     class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
@@ -171,11 +173,17 @@ class InceptionClassifier(Rebuildable):
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
 
-    def compile(self) -> None:
-        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
-        self.net.compile()
+    def compile(self, mode: Mode = "default") -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay.
+
+        Args:
+            mode: See `compiled.Mode`.
+        """
+        prepare()
+        self.full_batches = FullBatches(mode)
+        self.net.compile(mode=mode, dynamic=False)
         if isinstance(self.net, Inception):
-            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux, mode=mode, dynamic=False)
 
     def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
         """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
@@ -201,8 +209,13 @@ class InceptionClassifier(Rebuildable):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
-        logits: Tensor = self.net(self.normalize(images))
+        logits = self._through(self.net, self.normalize(images))
         return logits if self.temperature == 1 else logits / self.temperature
+
+    def _through(self, network: Callable[[Tensor], Outputs], inputs: Tensor) -> Outputs:
+        if self.full_batches is None:
+            return network(inputs)
+        return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -278,7 +291,9 @@ class InceptionClassifier(Rebuildable):
         images, labels = batch
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
-        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        logits, aux_logits = (
+            self._through(self.forward_with_aux, inputs) if with_aux else (self._through(self.net, inputs), {})
+        )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
