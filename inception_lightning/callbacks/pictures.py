@@ -44,7 +44,7 @@ class Pictures(Callback):
 
     def _save(self, trainer: pl.Trainer, name: str, figure: Figure) -> None:
         path = self.folder / f"{name}.png"
-        figure.savefig(path, dpi=100, bbox_inches="tight")
+        figure.savefig(path, dpi=100)
         for board in boards(trainer):
             offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import torch
 import wandb
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
+from inception_lightning.loading.dataset import label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -41,17 +41,20 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
     probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
     names = data.class_names  # once: CIFAR reads them from its archive
     answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
-    return [Guess(image, names[label], names[guess], share) for (image, label), guess, share in answers]
+    return [
+        Guess(image, ", ".join(label_names(label, names)), names[guess], share)
+        for (image, label), guess, share in answers
+    ]
 
 
 def draw_predictions(guesses: Sequence[Guess]) -> Figure:
     """The images with their true and predicted class names; mistakes are red and marked with a cross."""
     rows, columns = GRID
-    figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
-    axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
-    for axis in axes:
+    figure = Figure(figsize=(1.6 * columns, 2.0 * rows))
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.01, top=0.9, wspace=0.1, hspace=0.35)
+    for place, guess in enumerate(guesses, start=1):
+        axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
-    for axis, guess in zip(axes, guesses, strict=False):
         right = guess.true == guess.predicted
         axis.imshow(guess.image.permute(1, 2, 0).numpy())  # (H, W, 3)
         title = f"true {short_name(guess.true)}\nsays {short_name(guess.predicted)}{'' if right else ' ✗'}"

@@ -19,7 +19,7 @@ from tests.trainers import quiet_trainer
 
 def stopped(place: Path, *options: str) -> str:
     """What a run says that stops at its sixth step; what it has saved is finite."""
-    code, output = finish(start(place, *FAULT, "--last.every_n_steps=1", *options), 300)
+    code, output = finish(start(place, *FAULT, "--last.every_n_steps=1", *options))
     seconds = seconds_since_fault(output)
     print(f"{seconds:.1f} s from the fault to the end of all processes, exit code {code}")
     assert code == 65, output

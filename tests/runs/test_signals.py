@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import Process
 from tests.processes import (
     FAULT,
     NO_FAULT,
@@ -17,10 +18,11 @@ from tests.processes import (
     assert_same_run,
     finish,
     last_checkpoint,
-    rows,
     seconds_since_fault,
     start,
+    start_python,
     the_run,
+    wait_for_rows,
     wait_until,
 )
 from tests.runs.test_resuming import steps_done
@@ -32,14 +34,14 @@ MOST_SECONDS = 20
 def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on two processes that nothing has disturbed."""
     place = tmp_path_factory.mktemp("two")
-    code, output = finish(start(place, *TWO), 300)
+    code, output = finish(start(place, *TWO))
     assert code == 0, output
     return the_run(place)
 
 
 def stopped(place: Path, options: Sequence[str], *, code: int = 143) -> None:
     """A run that stops itself has saved all that it has done, in time."""
-    found, output = finish(start(place, *FAULT, *options), 300)
+    found, output = finish(start(place, *FAULT, *options))
     seconds = seconds_since_fault(output)
     print(f"{seconds:.1f} s from the signal to the end of all processes, exit code {found}")
     assert found == code, output
@@ -69,7 +71,7 @@ def test_told_to_stop(whole: Path, tmp_path: Path, moment: str, number: str) -> 
 @pytest.mark.slow
 def test_ctrl_c(whole: Path, tmp_path: Path) -> None:
     process = start(tmp_path)
-    wait_until(process, lambda: rows(tmp_path) >= 5)
+    wait_for_rows(process, tmp_path, 5)
     process.send_signal(signal.SIGINT)
     assert finish(process)[0] == 130
     assert last_checkpoint(the_run(tmp_path))["global_step"] == steps_done(the_run(tmp_path))
@@ -86,12 +88,12 @@ def test_one_of_two_processes_is_told_to_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["step", "validation", "save"])
 def test_either_of_two_processes_is_told_to_stop(whole_of_two: Path, tmp_path: Path, rank: int, moment: str) -> None:
     stopped(tmp_path, [*TWO, f"--trainer.callbacks.what={moment}", f"--trainer.callbacks.rank={rank}"])
-    code, output = finish(start(tmp_path, *TWO, *NO_FAULT, "--resume=auto"), 300)
+    code, output = finish(start(tmp_path, *TWO, *NO_FAULT, "--resume=auto"))
     assert code == 0, output
     assert_same_run(whole_of_two, the_run(tmp_path))
 
 
-def children(process: subprocess.Popen[str]) -> list[int]:
+def children(process: Process) -> list[int]:
     """The processes that it has started to train with it."""
     listed = subprocess.run(
         ["ps", "-o", "pid,args", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
@@ -99,7 +101,7 @@ def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(line.split()[0]) for line in listed.splitlines() if " fit " in line]
 
 
-def told(process: subprocess.Popen[str], whom: str, number: int) -> tuple[int, str]:
+def told(process: Process, whom: str, number: int) -> tuple[int, str]:
     """Exit code and output of a training whose parent, child or whole group is told to stop."""
     begun = time.monotonic()
     match whom:
@@ -131,7 +133,7 @@ def test_whoever_is_told_all_is_saved(
     tmp_path: Path, whom: str, number: int, options: Sequence[str], expected: int
 ) -> None:
     process = start(tmp_path, "--trainer.max_epochs=40", *options)
-    wait_until(process, lambda: rows(tmp_path) >= 5)
+    wait_for_rows(process, tmp_path, 5)
     code, output = told(process, whom, number)
     assert code == expected, output
     assert ("stopping after this batch" in output) == (whom != "child")  # the first process says it
@@ -149,9 +151,9 @@ def test_whoever_is_told_all_is_saved(
     ],
 )
 def test_told_to_stop_while_it_starts(tmp_path: Path, whom: str, options: Sequence[str]) -> None:
-    process = start(tmp_path, *options)
+    process = start_python(tmp_path, *options)
     if options:
-        wait_until(process, lambda: bool(children(process)))
+        wait_until(process, lambda: bool(children(process)), "second process")
     time.sleep(2.5)  # somewhere in the imports; wherever it is, it ends
     code, output = told(process, whom, signal.SIGTERM)
     assert code == 143, output
@@ -160,7 +162,7 @@ def test_told_to_stop_while_it_starts(tmp_path: Path, whom: str, options: Sequen
 @pytest.mark.slow
 def test_told_to_stop_while_the_pictures_are_drawn(tmp_path: Path) -> None:
     process = start(tmp_path, "--trainer.callbacks+=tests.faults.Late", "--trust=tests")
-    wait_until(process, lambda: any(tmp_path.glob("*/at_the_end")))
+    wait_until(process, lambda: any(tmp_path.glob("*/at_the_end")), "end of training")
     code, output = told(process, "parent", signal.SIGTERM)
     assert code == 143, output
     assert "test it    lightning test" in output
