@@ -46,6 +46,7 @@ from inception_lightning.commands.command_line import CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, sentence
 from inception_lightning.commands.defaults import RUNS, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
+from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
@@ -93,6 +94,9 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
     """Run the command ``words[0]``, by a subclass of the CLI if one is given."""
     say_what_matters()
     line = CommandLine.read(words)
+    if line.command == "predict" and is_exported(line.named("model")):
+        predict_by_file(line)
+        return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
         if line.trusted is not None:
             for page in line.pages:
