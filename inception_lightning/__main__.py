@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "fit",
     "test": "fit",
     "predict": "fit",
+    "export": "export",
     "models": "models",
     "sweep": "sweep",
     "report": "report",
@@ -38,6 +39,7 @@ commands:
   validate   evaluate a checkpoint on the validation images
   test       evaluate a checkpoint on the test images
   predict    name the photos in a folder, as a CSV
+  export     write a checkpoint as files for other programs, and prove them
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
   report     runs on disk as one page of figures and a table
@@ -56,6 +58,8 @@ examples:
   lightning report runs/residual_scale_short
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos
+  lightning export --ckpt_path best --format onnx openvino --int8 --out exported
+  lightning predict --model exported/inceptionv3.onnx --data.root photos
   lightning data check --root photos
   lightning fid photos generated
 

@@ -48,6 +48,7 @@ from inception_lightning.commands.command_line import CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, names, refusal, sentence
 from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
+from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import refuse_crowd, refuse_options, refuse_variables
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
@@ -97,6 +98,9 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
     say_what_matters()
     forget_chosen()
     line = CommandLine.read(words)
+    if line.command == "predict" and is_exported(line.named("model")):
+        predict_by_file(line)
+        return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
         for page in line.pages:
             refuse_variables(page)
