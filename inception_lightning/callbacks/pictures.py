@@ -1,6 +1,7 @@
 """Pictures at the end of training: curves of losses and accuracies, and validation images with their predictions."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from inception_lightning.callbacks.lightning_state import shards_weights
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import spared
 from inception_lightning.evaluation.predictions import draw_predictions, predict_some, predictions_table
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
+
+log = logging.getLogger(__name__)
 
 
 class Pictures(Callback):
@@ -35,7 +39,9 @@ class Pictures(Callback):
         if (self.folder / "metrics.csv").is_file():
             with spared("curves.png"):
                 self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv"))
-        if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
+        if shards_weights(trainer):
+            log.info("predictions.png is left out: each process has a part of the network, and one alone would wait")
+        elif isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
             with spared("predictions.png"):
                 guesses = predict_some(pl_module, data)
                 for board in boards(trainer):

@@ -15,11 +15,25 @@ class TerminalProgress(RichProgressBar):
     def __init__(self) -> None:
         """Leave the bars of past epochs."""
         super().__init__(leave=True)
+        self.validated = -1
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        """The epoch, of how many where that is known: Lightning's own says ``1/-2`` of a run without an end."""
+        if self.trainer.max_epochs not in (None, -1):
+            return str(super()._get_train_description(current_epoch))
+        return f"{f'Epoch {current_epoch}':{len(self.validation_description)}}"
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember when the last validation was."""
+        self.validated = trainer.current_epoch
+        super().on_validation_end(trainer, pl_module)
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """The numbers beside the bar."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
+        if trainer.check_val_every_n_epoch != 1 and self.validated != trainer.current_epoch:
+            items = {name: value for name, value in items.items() if not name.startswith("val")}  # an older epoch's
         return items
 
 
@@ -53,6 +67,7 @@ class LineProgress(ProgressBar):
         self.seconds = seconds
         self.enabled = True
         self.last_line = time.monotonic()
+        self.validated = False  # since the last epoch ended
 
     def disable(self) -> None:
         """Print nothing: Lightning calls it on all processes but the first."""
@@ -69,13 +84,26 @@ class LineProgress(ProgressBar):
         if time.monotonic() - self.last_line >= self.seconds:
             self._say(trainer, f"batch {batch_idx + 1}/{trainer.num_training_batches}  ", ("train/loss",))
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note that there are new figures."""
+        self.validated = self.validated or not trainer.sanity_checking
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say how the epoch went."""
-        self._say(trainer, "", ("train/loss", "val/loss", "val/top1"))
+        """Say how the epoch went; of validation, only where there was one."""
+        self._say(trainer, "", ("train/loss", *(("val/loss", "val/top1") if self.validated else ())))
+        self.validated = False
 
     def _say(self, trainer: pl.Trainer, position: str, names: tuple[str, ...]) -> None:
         self.last_line = time.monotonic()
         metrics = trainer.callback_metrics
         values = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
         if self.enabled:
-            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {position}{values}", flush=True)
+            print(f"{_place(trainer)}  {position}{values}", flush=True)
+
+
+def _place(trainer: pl.Trainer) -> str:
+    """Where training is, of how much where that is known."""
+    epoch = f"epoch {trainer.current_epoch + 1}"
+    if trainer.max_epochs not in (None, -1):
+        return f"{epoch}/{trainer.max_epochs}"
+    return epoch if trainer.max_steps == -1 else f"{epoch}  step {trainer.global_step}/{trainer.max_steps}"
