@@ -93,9 +93,15 @@ class RunSummary(Callback):
                 for reason in _ended_early(trainer):
                     console.print(f"ended      {reason}")
                 console.print(f"speed      {self._speed(trainer)}")
-                console.print(f"run        {visible(str(self.folder))}")
+                console.print(f"run        {_path(self.folder)}")
                 if self.best.is_file():
-                    console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
+                    epoch = f", of epoch {self._best().epoch}" if self.scores else ""
+                    console.print(f"best       {_path(self.best)}{epoch}")
+                    console.print(f"test it    lightning test --ckpt_path {_path(self.best)}")
+                    console.print(f"use it     lightning predict --ckpt_path {_path(self.best)} --data.root PHOTOS")
+                    console.print(
+                        f"see it     {_path(self.folder / 'curves.png')}, or lightning report {_path(self.folder)}"
+                    )
 
     def table(self) -> Table:
         """Best and last validation accuracy, and what the best was chosen by; of accuracies, those that are logged."""
@@ -137,6 +143,11 @@ def _ended_early(trainer: pl.Trainer) -> Iterator[str]:
             yield f"after {trainer.current_epoch} epochs: the time that was given is over"
         if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             yield f"after epoch {callback.stopped_epoch + 1}: {callback.monitor} is not getting better"
+
+
+def _path(path: Path) -> str:
+    """As a shell takes it, on one line."""
+    return visible(shlex.quote(str(path)))
 
 
 def _percent(share: float | None) -> str:
