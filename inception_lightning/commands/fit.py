@@ -30,6 +30,7 @@ from inception_lightning.callbacks import (
     DeadNetwork,
     FiniteGuard,
     LineProgress,
+    Monitors,
     NetSummary,
     NewRates,
     Pictures,
@@ -49,7 +50,12 @@ from inception_lightning.commands.complaints import known_options, names, refusa
 from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
-from inception_lightning.commands.refusals import refuse_crowd, refuse_options, refuse_variables
+from inception_lightning.commands.refusals import (
+    refuse_crowd,
+    refuse_options,
+    refuse_variables,
+    warn_of_slow_precision,
+)
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
@@ -62,7 +68,7 @@ from inception_lightning.runs.resuming import rates_change, refuse_changes, refu
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
-from inception_lightning.trust import refuse_reach, trusting
+from inception_lightning.trust import refuse_reach, root_of, trusting
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +108,10 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         predict_by_file(line)
         return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        for page in line.pages:
+        for page, file in zip(line.pages, line.files, strict=True):
             refuse_variables(page)
             if line.trusted is not None:
-                refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
+                refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
         try:
             (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
         except Stop:
@@ -255,6 +261,8 @@ class InceptionCLI(LightningCLI):
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
         refuse_crowd(trainer)
+        capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 has none
+        warn_of_slow_precision(trainer, capabilities and capabilities())
         if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
@@ -398,6 +406,7 @@ class InceptionCLI(LightningCLI):
             FiniteGuard(),
             self.config_init.dead_network,
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
+            Monitors(),
             checkpoint,
             Pictures(folder, best),
             Confusion(folder),

@@ -314,6 +314,13 @@ class InceptionClassifier(Rebuildable):
         self.class_weights = self.class_weights.to(self.device)  # once
         return weighted(self.loss, self.class_weights)
 
+    def logged_in_training(self) -> set[str]:
+        """The names of all numbers that are logged outside of validation."""
+        heads = (f"loss_{name}" for name, weight in self.aux_weights.items() if weight)
+        names = {"loss", "loss_main", "lr", *heads, *(f"top{k}" for k in self.train_scores.ks)}
+        scales = (name for name, _ in self.net.named_parameters() if name.endswith(".scale"))
+        return {f"train/{name}" for name in names} | {f"scale/{name.removesuffix('.scale')}" for name in scales}
+
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
         if self.trainer.world_size > 1:

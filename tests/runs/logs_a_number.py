@@ -18,6 +18,7 @@ else:
     logger.log_metrics({"val/top1": 0.5}, step=1)
     run = logger.experiment
     seconds = time.monotonic() - start
-    print(json.dumps({"offline": run.settings._offline, "name": run.name, "project": run.project, "tags": run.tags}))
+    names = ("name", "project", "tags", "group", "entity", "notes")
+    print(json.dumps({"offline": run.settings._offline} | {name: getattr(run, name) for name in names}))
     run.finish()
     print(seconds)
