@@ -1,6 +1,7 @@
 """The loggers of a run: metrics.csv always, W&B by default and never a condition."""
 
 import contextlib
+import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0
 INIT_SECONDS = 10.0
+SERVICE_SECONDS = 120.0  # a machine may have much else to do
 FINISH_SECONDS = "60"  # for what is still to be uploaded at the end; WANDB_FINISH_TIMEOUT is heeded
 _staged: dict[str, str] = {}
 _given_up: set[str] = set()
@@ -50,7 +52,7 @@ class Wandb:
 
 
 def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
-    """The W&B logger of a run, all of its files in the run's folder; None where W&B is disabled.
+    """The W&B logger of a run, all of its files in the run's folder; None where W&B is disabled, or does not start.
 
     ``continued`` is the id of the W&B run that goes on.
 
@@ -62,7 +64,8 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
         return None
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
-    wandb.setup(wandb.Settings(mode=mode))  # before the first warning, and so that the flag beats the environment
+    if not _starts(mode):
+        return None
     why_not = None if mode == "offline" else obstacle()
     if why_not:
         log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
@@ -77,6 +80,20 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
         mode="offline" if mode == "offline" or why_not else "online",
         settings=wandb.Settings(init_timeout=INIT_SECONDS),
     )
+
+
+def _starts(mode: Literal["online", "offline"]) -> bool:
+    """Start W&B's service, before the first warning, and so that the flag beats the environment; whether it does."""
+    with contextlib.suppress(
+        ImportError
+    ):  # where it begins to report why it did not start, wandb 0.31 waits for itself
+        importlib.import_module("wandb.analytics.opentelemetry.opentelemetry_proxy").disable()
+    try:
+        wandb.setup(wandb.Settings(mode=mode, x_service_wait=SERVICE_SECONDS))
+    except Exception as error:  # no memory, no processes, no such file
+        log.warning("W&B is left out, its service does not start: %s", " ".join(str(error).split()))
+        return False
+    return True
 
 
 def _said_outside() -> Literal["online", "offline", "disabled"]:
