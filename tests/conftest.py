@@ -21,6 +21,7 @@ LONGEST = """
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
+os.environ["INCEPTION_LIGHTNING_CACHE"] = ""  # no test reads what another one has kept
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

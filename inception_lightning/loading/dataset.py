@@ -53,6 +53,10 @@ class ImageDataset(Dataset[tuple[Tensor, Label]]):
         """The image at ``index``; data sets of files override it, so that a window is decoded without the rest."""
         return DecodedImage(self[index][0])
 
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W), where they lie in memory and are shown as they lie there; None elsewhere."""
+        return None
+
     @abstractmethod
     def contents(self) -> Iterator[bytes]:
         """What tells two sets of images apart: all there is, or a summary of it."""
@@ -74,6 +78,11 @@ class ImageTensors(ImageDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         return self.images[index], self.label(index)
+
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W); None in a subclass that shows them in a way of its own."""
+        ours = type(self).__getitem__ is ImageTensors.__getitem__ and type(self).open is ImageDataset.open
+        return self.images if ours else None
 
     def subset(self, indices: Tensor) -> "ImageTensors":
         """Some of the images, copied."""

@@ -77,6 +77,7 @@ class InceptionClassifier(Rebuildable):
     std: Tensor
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
+    classes_of_weights: tuple[str, ...] = ()
     class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
@@ -132,8 +133,8 @@ class InceptionClassifier(Rebuildable):
             raise InputError(
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
+        refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
-        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
@@ -281,7 +282,9 @@ class InceptionClassifier(Rebuildable):
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
@@ -412,6 +415,17 @@ def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothi
         found: Loss = locate(loss)
         return found
     return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_less(least: Mapping[str, float], given: Mapping[str, Any]) -> None:
+    """See to it that those of the ``given`` arguments that have a least value are not less, where they are given.
+
+    Raises:
+        InputError: One is less.
+    """
+    for name, value in least.items():
+        if given[name] is not None and not given[name] >= value:  # nor is a NaN
+            raise InputError(f"model.{name} must be at least {value}, got {given[name]}")
 
 
 def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:
