@@ -85,9 +85,9 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 
 def _starts(mode: Literal["online", "offline"]) -> bool:
     """Start W&B's service, before the first warning, and so that the flag beats the environment; whether it does."""
-    with contextlib.suppress(
-        ImportError
-    ):  # where it begins to report why it did not start, wandb 0.31 waits for itself
+    import wandb
+
+    with contextlib.suppress(ImportError):  # where wandb 0.31 would report why it does not start, it waits for itself
         importlib.import_module("wandb.analytics.opentelemetry.opentelemetry_proxy").disable()
     try:
         wandb.setup(wandb.Settings(mode=mode, x_service_wait=SERVICE_SECONDS))
