@@ -1,6 +1,7 @@
 """``lightning fit``, ``validate``, ``test``, ``predict`` and ``calibrate``. The only file that knows LightningCLI."""
 
 import contextlib
+import difflib
 import io
 import logging
 import os
@@ -61,6 +62,7 @@ from inception_lightning.runs.resuming import rates_change, refuse_changes, refu
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
 from inception_lightning.trust import refuse_reach, trusting
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,9 @@ ONE_VALUE = "Expected more than 1 value per channel"
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
 
+
+LOGGED = ("loss", "top1", "top5")
+"""What validation logs in any case."""
 
 AVERAGING = ("validate", "test", "predict")
 """The commands that show an image in several views, or to several networks, if that is said."""
@@ -202,6 +207,8 @@ class InceptionCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Give the data what holds for the whole run."""
         arguments = (self.config.data or Namespace()).get("init_args", {})
+        if self.line.command == "fit":
+            self._compute_what_selects()
         if "seed" in arguments and not isinstance(self.config.seed_everything, bool | None):
             arguments["seed"] = self.config.seed_everything
         if "allow_changes" in arguments:
@@ -217,6 +224,32 @@ class InceptionCLI(LightningCLI):
                 raise InputError(f"--{flag} is for data that show images in views, as ours do")
             if value is not None:
                 arguments["crops"][name] = tuple(value) if name == "scales" else value
+
+    def _compute_what_selects(self) -> None:
+        """Have validation compute the score that checkpoints, or the schedule, are to go by.
+
+        Raises:
+            InputError: There is no such score, or the best were the highest of one that is better when lower.
+        """
+        model = self.config.model
+        if self.start.model_class is not InceptionClassifier or "validation_scores" not in model:
+            return
+        own = {*(model.get("metrics") or {})}
+        for key, said in (("checkpoint.monitor", self.config.checkpoint.monitor), ("lr_monitor", model.lr_monitor)):
+            split, _, name = str(said).partition("/")
+            if split != "val" or name in (*LOGGED, *own, *model.validation_scores):
+                continue
+            if name in KNOWN:
+                model.validation_scores = [*model.validation_scores, name]
+            elif not _has_own(self.config.trainer.callbacks):
+                near = difflib.get_close_matches(name, (*LOGGED, *own, *KNOWN), n=1)
+                raise InputError(
+                    f"{key} {said} is not logged{f', did you mean val/{near[0]}?' if near else ':'} "
+                    f"Known are val/ with {', '.join((*LOGGED, *own, *KNOWN))}"
+                )
+        monitor = str(self.config.checkpoint.monitor).removeprefix("val/")
+        if monitor in LOWER_IS_BETTER and monitor not in own and self.config.checkpoint.mode == "max":
+            raise InputError(f"val/{monitor} is the better the lower: say --checkpoint.mode min")
 
     def instantiate_classes(self) -> None:
         """Make the data, then the model for as many classes as they have, then the Trainer."""
@@ -459,6 +492,12 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _has_own(callbacks: Any) -> bool:
+    """Whether callbacks are named that may log anything: other ones than Lightning's and ours."""
+    paths = [getattr(one, "class_path", "") for one in _as_list(callbacks)]
+    return any(not path.startswith(("lightning.", "inception_lightning.")) for path in paths)
 
 
 def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
