@@ -32,6 +32,7 @@ from inception_lightning.training.optim import (
     steps_of,
 )
 from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.training.validation_scores import validation_metrics
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import load_weights
 
@@ -89,6 +90,7 @@ class InceptionClassifier(Rebuildable):
         weights: str | None = None,
         loss: nn.Module | Callable[..., Any] | str | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        validation_scores: Sequence[str] = ("balanced_accuracy", "f1"),
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -112,6 +114,8 @@ class InceptionClassifier(Rebuildable):
                 `losses.FocalLoss` and `losses.BinaryCrossEntropy` are others.
             metrics: Name -> metric of torchmetrics that takes logits (N, K) and class indices (N,), besides top-1
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
+            validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
+                and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
             optimizer: Makes the optimizer from parameter groups.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
@@ -157,7 +161,7 @@ class InceptionClassifier(Rebuildable):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None else self.loss, metrics or {})
+        self._make_metrics(None if loss is None else self.loss, metrics or {}, validation_scores)
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -166,12 +170,13 @@ class InceptionClassifier(Rebuildable):
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
 
-    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
+    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric], further: Sequence[str]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
+        self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
 
     def compile(self, mode: Mode = "default") -> None:
         """Have both passes of the network compiled when they first run; the names in the state dict stay.
@@ -329,7 +334,9 @@ class InceptionClassifier(Rebuildable):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one validation batch; its logits and labels, without rows where this process has no sample."""
-        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        found = self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        self.val_further.update(found["logits"].float(), found["labels"])
+        return found
 
     def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one test batch; as `validation_step`."""
@@ -353,6 +360,9 @@ class InceptionClassifier(Rebuildable):
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all validation images."""
         self._log("val", self.val_scores, self.val_loss, self.val_metrics)
+        if self.val_further:
+            self.log_dict({f"val/{name}": value for name, value in self.val_further.compute().items()})
+            self.val_further.reset()
 
     def on_test_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all test images."""
