@@ -24,6 +24,9 @@ COMMANDS = {
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
+    "init": "init",
+    "schema": "schema",
+    "completion": "completion",
 }
 """The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
@@ -42,6 +45,9 @@ commands:
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
+  init       make a folder of your own: a page, a package, a test
+  schema     print what a page may say, as a JSON schema for editors
+  completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
 
 examples:
   lightning fit --config experiments/quickstart.yaml

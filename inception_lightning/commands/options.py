@@ -100,11 +100,31 @@ def data() -> Options:
     return parser
 
 
+def init() -> Options:
+    """That of ``lightning init``."""
+    parser = Options("lightning init", description="A folder of your own: a page, a package, a test, ready to train.")
+    parser.add_argument("folder", type=Path, help="the new folder, whose name the package gets: my_project")
+    return parser
+
+
+def schema() -> Options:
+    """None: ``lightning schema`` has no options."""
+    return Options("lightning schema", description="Print what a page may say, as a JSON schema for editors.")
+
+
+def completion() -> Options:
+    """None: ``lightning completion`` has no options."""
+    return Options("lightning completion", description="Print what bash or zsh needs to complete our words.")
+
+
 OPTIONS: dict[str, Callable[[], Options]] = {
     "models": models,
     "sweep": sweep,
     "report": report,
     "dashboard": dashboard,
     "data": data,
+    "init": init,
+    "schema": schema,
+    "completion": completion,
 }
 """The word of the command line -> what makes its parser."""
