@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
+    "fid": "fid",
     "init": "init",
     "schema": "schema",
     "completion": "completion",
@@ -45,6 +46,7 @@ commands:
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
+  fid        how far generated images are from real ones
   init       make a folder of your own: a page, a package, a test
   schema     print what a page may say, as a JSON schema for editors
   completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
@@ -61,6 +63,7 @@ examples:
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos
   lightning data check --root photos
+  lightning fid photos generated
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all

@@ -77,8 +77,9 @@ def own_images(args: list[str], photos: Path) -> list[str]:
     data = chosen(args, "data")
     if data == "Digits":
         return []
-    in_place_of_cifar = ["--data=ImageFolder", "--data.image_size=32"]
-    return [*(in_place_of_cifar if data.startswith("CIFAR") else []), f"--data.root={photos}"]
+    in_place = {"CIFAR10": ["--data=ImageFolder", "--data.image_size=32"], "ImageTable": ["--data=ImageFolder"]}
+    in_place["CIFAR100"] = in_place["CIFAR10"]
+    return [*in_place.get(data, []), f"--data.root={photos}"]
 
 
 def train_one_batch(command: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

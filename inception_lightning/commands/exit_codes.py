@@ -150,6 +150,7 @@ def _close_wandb(code: int) -> None:
 
 
 def _rank() -> int:
-    """The rank that Lightning has found out; 0 where it has not been asked."""
-    utilities = sys.modules.get("lightning.pytorch.utilities")
-    return utilities.rank_zero_only.rank if utilities is not None else 0
+    """The rank that Lightning has found out; while it is being imported, what the environment says."""
+    decorator = getattr(sys.modules.get("lightning.pytorch.utilities"), "rank_zero_only", None)
+    rank: int = getattr(decorator, "rank", int(os.environ.get("LOCAL_RANK", 0)))
+    return rank

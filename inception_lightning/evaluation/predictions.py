@@ -9,6 +9,7 @@ from torch import Tensor
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
+from inception_lightning.loading.dataset import label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -50,8 +51,9 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
         samples = [views[index] for index in places[start : start + BATCH]]
         probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
         for (image, label), guess, share in zip(samples, classes.tolist(), probabilities.tolist(), strict=True):
-            right = label == guess
-            kept.append((right, share if right else -share, Guess(image, names[label], names[guess], share)))
+            true = label_names(label, names)
+            right = names[guess] in true
+            kept.append((right, share if right else -share, Guess(image, ", ".join(true), names[guess], share)))
         kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
     return [guess for *_, guess in kept]
 
@@ -71,7 +73,7 @@ def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's ne
     for place, guess in enumerate(guesses, start=1):
         axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
-        right = guess.true == guess.predicted
+        right = guess.predicted in (guess.true, *guess.true.split(", "))
         axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
         says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
         axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")

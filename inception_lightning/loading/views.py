@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
@@ -222,8 +222,8 @@ def slim_crop(height: int, width: int, area: Range, aspect: Range, numbers: Rand
     return 0, 0, height, width
 
 
-class RandomViews(Dataset[tuple[Tensor, int]]):
-    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
+class RandomViews(Dataset[tuple[Tensor, Label]]):
+    """Training views: what is drawn depends on (seed, epoch, index, repeat) alone, not on worker, process or resume."""
 
     def __init__(
         self, dataset: ImageDataset, view: RandomView, seed: int, quarantine: Quarantine | None = None
@@ -236,29 +236,36 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         self.labels = dataset.labels.numpy()  # the same memory, of which one number is read sooner
         self.numbers = RandomNumbers()
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        """The view in an epoch of the image at an index, and its class index; ``key`` is ``(epoch, index)``.
+    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, Label]:
+        """The view in an epoch of the image at an index, and its class index.
+
+        Args:
+            key: ``(epoch, index)``, or ``(epoch, index, repeat)`` where the image is shown several times in an epoch.
 
         Raises:
             ImageInputError: The image cannot be read, and there is no quarantine.
             InputError: Too many images are bad, or all of the class.
         """
-        epoch, index = key
+        index = key[1]
         if self.quarantine is None:
-            return self._view(epoch, index, index), int(self.labels[index])
-        return self._good_view(epoch, index, self.quarantine), int(self.labels[index])
+            return self._view(key, index), self._label(index)
+        return self._good_view(key, self.quarantine), self._label(index)
 
-    def _view(self, epoch: int, index: int, shown: int) -> Tensor:
+    def _label(self, index: int) -> Label:
+        return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
+
+    def _view(self, key: tuple[int, ...], shown: int) -> Tensor:
         image = self.dataset.open(shown)
-        self.numbers.seed(mixed_seed(self.seed, epoch, index))
+        self.numbers.seed(mixed_seed(self.seed, *key))
         window = self.view.window(image.height, image.width, self.numbers)
         return self.view.show(image.pixels(window), self.numbers)
 
-    def _good_view(self, epoch: int, index: int, quarantine: Quarantine) -> Tensor:
+    def _good_view(self, key: tuple[int, ...], quarantine: Quarantine) -> Tensor:
         first: ImageInputError | None = None
+        index = key[1]
         for shown in quarantine.candidates(index):
             try:
-                view = self._view(epoch, index, shown)
+                view = self._view(key, shown)
             except ImageInputError as error:
                 quarantine.add(shown, error)
                 first = first or error
@@ -268,7 +275,7 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         raise InputError(f"{first}; no other image of its class can be read")
 
 
-class FixedViews(Dataset[tuple[Tensor, int]]):
+class FixedViews(Dataset[tuple[Tensor, Label]]):
     """Evaluation views, always the same: all views of an image, then all of the next."""
 
     def __init__(self, dataset: ImageDataset, view: FixedView) -> None:
@@ -279,9 +286,9 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.dataset) * self.view.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         place, number = divmod(index, self.view.count)
-        return self.view.show(self._open(place), number), int(self.dataset.labels[place])
+        return self.view.show(self._open(place), number), self.dataset.label(place)
 
     def _open(self, place: int) -> OpenImage:
         if self.view.count == 1:
@@ -294,7 +301,7 @@ class FixedViews(Dataset[tuple[Tensor, int]]):
 class PhotoViews(FixedViews):
     """Evaluation views of photos; one that cannot be read is grey, and its index ``-1 - index``."""
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         try:
             return super().__getitem__(index)
         except ImageInputError:

@@ -17,7 +17,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
-from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
+from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
 from inception_lightning.training.mean_answer import Gathering, mean_answer
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
@@ -77,6 +77,7 @@ class InceptionClassifier(Rebuildable):
     std: Tensor
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
+    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -223,6 +224,9 @@ class InceptionClassifier(Rebuildable):
             self._meet_other_classes(stage, data.class_names)
         self.class_names = tuple(data.class_names)
         self.gathering = Gathering(data.crops.per_image)
+        self.class_weights = data.class_weights() if stage == "fit" else None
+        if self.class_weights is not None:
+            weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
@@ -282,7 +286,15 @@ class InceptionClassifier(Rebuildable):
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
         """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""
-        return classification_losses(logits, aux_logits, targets, loss=self.loss, aux_weights=self.aux_weights)
+        return classification_losses(logits, aux_logits, targets, loss=self.train_loss, aux_weights=self.aux_weights)
+
+    @property
+    def train_loss(self) -> Loss:
+        """The loss in training: with the weights of the classes where the data's ``balance`` says so."""
+        if self.class_weights is None:
+            return self.loss
+        self.class_weights = self.class_weights.to(self.device)  # once
+        return weighted(self.loss, self.class_weights)
 
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""

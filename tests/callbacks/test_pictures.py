@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def test_curves_show_every_loss_and_accuracy_over_epochs(tmp_path: Path) -> None
     (tmp_path / "metrics.csv").write_text(METRICS)
     figure = draw_curves(tmp_path / "metrics.csv")
     losses, accuracies, rates, _ = (lines(figure, axis) for axis in range(4))
-    at = [step / 22 for step in (10, 20, 30)]  # an epoch has 22 steps
+    at: list[Any] = [pytest.approx(step / 22) for step in (10, 20, 30)]  # an epoch has 22 steps
     assert losses == {
         "training: all that is minimised": list(zip(at, (2.5, 2.0, 1.0), strict=True)),
         "training: main classifier": list(zip(at, (2.0, 1.5, 0.8), strict=True)),

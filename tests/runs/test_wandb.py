@@ -15,7 +15,7 @@ import pytest
 
 from inception_lightning.errors import InputError
 from inception_lightning.runs.wandb import Wandb, wandb_logger
-from tests.processes import ROOT, finish, module, start, the_run, unused_port, wait_for_rows
+from tests.processes import ROOT, SOON, finish, module, start, the_run, unused_port, wait_for_rows
 
 
 def run(folder: Path, wanted: dict[str, Any] | None = None, **environment: str) -> tuple[list[str], float]:
@@ -49,7 +49,7 @@ def test_a_server_that_cannot_be_reached_costs_seconds_and_no_run(tmp_path: Path
     assert json.loads(lines[1])["offline"]
     assert len(lines) == 2
     assert len(offline_files(tmp_path)) == 1
-    assert seconds < 20
+    assert seconds < SOON
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def test_a_server_that_never_answers_costs_seconds_and_no_run(tmp_path: Path) ->
     assert lines[0].startswith("W&B is offline: 127.0.0.1 cannot be reached (timed out)")
     assert json.loads(lines[1])["offline"]
     assert len(offline_files(tmp_path)) == 1
-    assert seconds < 20
+    assert seconds < SOON
 
 
 def test_the_wish_beats_the_environment(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_server_that_falls_silent_during_training(whole: Path, tmp_path: Path,
     assert "W&B: http://127.0.0.1" in output  # it was online
     assert "Traceback" not in output
     assert code == (143 if told_to_stop else 0)
-    assert time.monotonic() - silent < (20 if told_to_stop else 90)
+    assert time.monotonic() - silent < SOON
     assert len(list(place.glob("*/wandb/run-*/run-*.wandb"))) == 1  # wandb sync takes it
     if not told_to_stop:
         assert (the_run(place) / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()

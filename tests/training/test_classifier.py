@@ -265,7 +265,10 @@ def test_top5_is_left_out_where_there_are_five_classes_and_it_is_said(
     assert {"train/top1", "val/top1"} <= running.callback_metrics.keys()
     assert not [name for name in running.callback_metrics if "top5" in name]
     said = [record.getMessage() for record in caplog.records if record.name.startswith("inception_lightning")]
-    assert said == ["top-5 is left out: there are only 5 classes"]
+    assert said == [
+        "5 classes of 4 training images; balance none",
+        "top-5 is left out: there are only 5 classes",
+    ]
     assert module.class_names == tuple("abcde")
 
 
