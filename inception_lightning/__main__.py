@@ -27,6 +27,9 @@ COMMANDS = {
     "dashboard": "dashboard",
     "data": "data",
     "fid": "fid",
+    "init": "init",
+    "schema": "schema",
+    "completion": "completion",
 }
 """The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
@@ -48,6 +51,9 @@ commands:
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
   fid        how far generated images are from real ones
+  init       make a folder of your own: a page, a package, a test
+  schema     print what a page may say, as a JSON schema for editors
+  completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
 
 examples:
   lightning fit --config experiments/quickstart.yaml

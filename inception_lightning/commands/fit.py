@@ -470,7 +470,14 @@ class InceptionCLI(LightningCLI):
             Pictures(folder, best),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
+            RunSummary(
+                folder,
+                best,
+                speed,
+                monitor=str(checkpoint.monitor),
+                mode=checkpoint.mode,
+                trusted=self.line.trusted or (),
+            ),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
