@@ -9,6 +9,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from inception_lightning.errors import InputError
+
 
 class WeightAverage(WeightAveraging):
     """A running average of the weights and of the batch-norm statistics, as the papers evaluate them.
@@ -27,7 +29,12 @@ class WeightAverage(WeightAveraging):
         Args:
             decay: What the average keeps at each step, 0..1. The first steps keep less, as TensorFlow
                 has it: (1 + n) / (10 + n) after n of them, so that the start is soon forgotten.
+
+        Raises:
+            InputError: It is out of range.
         """
+        if not 0 <= decay <= 1:
+            raise InputError(f"ema_decay must be 0..1, got {decay}")
         self.decay = decay
         self.shown = False  # whether the module holds the averages, and the averages' place the trained weights
         self.averaged = 0  # steps

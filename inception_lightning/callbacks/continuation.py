@@ -20,7 +20,7 @@ from inception_lightning.callbacks.lightning_state import (
     logged_steps,
     set_logged_steps,
 )
-from inception_lightning.errors import Stop
+from inception_lightning.errors import InputError, Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
 from inception_lightning.runs.metrics_csv import MetricsFile
@@ -57,7 +57,14 @@ class Continuation(Callback):
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
             signals: What notes signals, and is restored by who made it; by default made here.
+
+        Raises:
+            InputError: A number is out of range.
         """
+        if not minutes >= 0 or (every_n_steps is not None and every_n_steps < 1):
+            raise InputError(
+                f"last.minutes must be at least 0 and last.every_n_steps at least 1, got {minutes} and {every_n_steps}"
+            )
         self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
