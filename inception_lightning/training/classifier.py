@@ -26,6 +26,7 @@ from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    fused,
     made,
     parameter_groups,
     scale_rates,
@@ -116,7 +117,8 @@ class InceptionClassifier(Rebuildable):
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
             validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
                 and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
-            optimizer: Makes the optimizer from parameter groups.
+            optimizer: Makes the optimizer from parameter groups; Adam and AdamW step fused where they can, see
+                `optim.fused`.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -376,7 +378,7 @@ class InceptionClassifier(Rebuildable):
                 one of them refuses its arguments.
         """
         trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
-        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
+        optimizer = made("model.optimizer", fused(self.optimizer, self.trainer), parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
