@@ -170,7 +170,7 @@ def test_trust_lasts_for_one_command(mark: Path, tmp_path: Path, capsys: pytest.
         mark.unlink()
         del sys.modules["evil_on_import"]
     with pytest.raises(SystemExit):
-        main(["fit", "--trust-config", "--help"])  # it ends in an exception
+        main(["fit", *SMALL, "--trust-config", "--print_config"])  # it ends in an exception
     assert main(foreign) == 2
     assert "may not name evil_on_import" in capsys.readouterr().err
 
