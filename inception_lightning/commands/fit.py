@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import shlex
 import sys
@@ -44,14 +45,14 @@ from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands.command_line import CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, sentence
-from inception_lightning.commands.defaults import RUNS, Start, start_of
+from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
-from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
+from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
 from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
@@ -59,6 +60,8 @@ from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import refuse_reach, trusting
+
+log = logging.getLogger(__name__)
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
@@ -162,6 +165,11 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
         parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
+        if self.line.command != "fit":
+            parser.add_argument("--crops", type=Literal[1, 10, 12, 144], help="views of an image: see loading.crops")
+            parser.add_argument("--flips", type=bool | None, help="show each image's mirror image too")
+            parser.add_argument("--scales", type=list[float] | None, help="show each image at these scales: [1,1.15]")
+            parser.add_argument("--ensemble", type=str | list[str] | None, help="further checkpoints: a.ckpt,b.ckpt")
         parser.set_defaults(CHECKPOINT_DEFAULTS)
         loaders = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule"}
         self.of_method = parser.add_method_arguments(pl.Trainer, self.line.command, skip=loaders)
@@ -185,6 +193,17 @@ class InceptionCLI(LightningCLI):
             arguments["seed"] = self.config.seed_everything
         if "allow_changes" in arguments:
             arguments["allow_changes"] = self.config.allow_changes
+        if self.line.command != "fit":
+            self._say_which_views(arguments)
+
+    def _say_which_views(self, arguments: Any) -> None:
+        """Hand ``--crops``, ``--flips`` and ``--scales`` to the data."""
+        for flag, name in (("crops", "count"), ("flips", "flips"), ("scales", "scales")):
+            value = self.config[flag]
+            if value is not None and "crops" not in arguments:
+                raise InputError(f"--{flag} is for data that show images in views, as ours do")
+            if value is not None:
+                arguments["crops"][name] = tuple(value) if name == "scales" else value
 
     def instantiate_classes(self) -> None:
         """Make the data, then the model for as many classes as they have, then the Trainer."""
@@ -259,7 +278,11 @@ class InceptionCLI(LightningCLI):
         return held
 
     def _fill_in_classes(self) -> None:
-        """Give the network as many classes as the data have, where it takes a number of classes."""
+        """Give the network as many classes as the data have, and tell the model where images have several labels."""
+        if getattr(self.datamodule, "several_labels", False) and "several_labels" in self.config.model:
+            self.config.model.several_labels = True
+            if self.line.said("checkpoint.monitor") is None:
+                self.config.checkpoint.monitor = "val/map"
         net, classes = self.config.model.get("net"), getattr(self.datamodule, "num_classes", None)
         if not isinstance(net, Namespace) or classes is None:
             return
@@ -286,6 +309,25 @@ class InceptionCLI(LightningCLI):
             raise InputError(f"recompute names stages of an Inception network, and this is {type(net).__name__}")
         if compiled:
             self.model.compile()
+        if self.start.members:
+            self._join(self.start.members)
+
+    def _join(self, members: Sequence[Member]) -> None:
+        """Add the other networks of an ensemble.
+
+        Raises:
+            InputError: One is for other classes, or cannot be had.
+        """
+        if not isinstance(self.model, InceptionClassifier):
+            raise InputError(f"an ensemble is one of InceptionClassifiers, and this is {type(self.model).__name__}")
+        read = [InceptionClassifier.load_from_checkpoint(member.path, trust=self.line.trusted) for member in members]
+        size = getattr(self.datamodule, "image_size", None)
+        for member, network in zip(members, read, strict=True):
+            if not self.config.allow_changes:
+                refuse_other_classes(network.class_names, getattr(self.datamodule, "class_names", ()))
+            if None not in (member.image_size, size) and member.image_size != size:
+                log.warning("%s was trained on %s pixels, and is shown %s", member.path, member.image_size, size)
+        self.model.ensemble(read)
 
     def _refuse_what_ours_does_otherwise(self, wanted: dict[str, Any], callbacks: Sequence[Callback]) -> None:
         """Name what to use here instead of what Lightning's own would do to loaders, rates or averages.

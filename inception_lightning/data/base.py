@@ -21,6 +21,7 @@ from inception_lightning.data.balance import Balance
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
+from inception_lightning.loading.crops import Crops
 from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
 from inception_lightning.loading.quarantine import Quarantine
@@ -53,6 +54,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         num_workers: Processes that load and decode; by default one per core, 8 at most. 0 loads in the main process.
         augmentation: The random view for training.
         evaluation: The fixed view for validation, test and prediction.
+        crops: Several views of an image, for validation, test and prediction, whose softmax is averaged.
         balance: What is done in training about classes of uneven size: ``weights`` in the loss, a ``sampler`` that
             draws images of rare classes more often, with replacement, or nothing. Evaluation stays as it is.
         balance_power: How much, 0..1: an image of a class of n images weighs, or is drawn, in proportion to
@@ -66,6 +68,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     num_workers: int | None = None
     augmentation: Augmentation = Augmentation()
     evaluation: CenterCrop = CenterCrop()
+    crops: Crops = Crops()
     balance: Balance = "none"
     balance_power: float = 1.0
     seed: int = 0
@@ -197,7 +200,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def views(self, split: Split) -> FixedViews:
         """The images of one split as evaluation shows them to the network."""
-        return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
+        return FixedViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))
 
     def _prediction_loader(self) -> DataLoader[tuple[Tensor, Label]]:
         # Lightning makes a loader of its own from this one
@@ -205,7 +208,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return DataLoader(
             views,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(views)),
+            sampler=EvaluationSampler(len(views.dataset), views.view.count),
             num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
@@ -219,7 +222,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
-        sampler = EvaluationSampler(len(views))
+        sampler = EvaluationSampler(len(views.dataset), views.view.count)
         return EvaluationLoader(
             views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self._workers
         )

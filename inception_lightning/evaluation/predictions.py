@@ -12,7 +12,7 @@ from torch import Tensor
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
-from inception_lightning.loading.dataset import label_names
+from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -24,9 +24,9 @@ class Guess(NamedTuple):
 
     Attributes:
         image: uint8 (3, H, W), resized and cropped as the network sees it.
-        true: Name of the true class.
-        predicted: Name of the most probable class.
-        probability: The network's probability of ``predicted``, 0..1.
+        true: Name of the true class, or names of several labels.
+        predicted: Name of the most probable class, or of the labels above their thresholds.
+        probability: The network's probability of the most probable class, 0..1.
     """
 
     image: Tensor
@@ -39,11 +39,15 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
     """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
     views = data.views("val")
     samples = [views[index] for index in spread(len(views), GRID[0] * GRID[1])]
-    probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
+    probabilities = _predict(module, torch.stack([image for image, _ in samples]))  # (N, K)
     names = data.class_names  # once: CIFAR reads them from its archive
-    answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
+    best, classes = probabilities.max(dim=1)  # (N,), (N,)
+    said: list[Label] = classes.tolist()
+    if module.thresholds is not None:
+        said = list(probabilities >= module.thresholds.cpu())
+    answers = zip(samples, said, best.tolist(), strict=True)
     return [
-        Guess(image, ", ".join(label_names(label, names)), names[guess], share)
+        Guess(image, ", ".join(label_names(label, names)), ", ".join(label_names(guess, names)), share)
         for (image, label), guess, share in answers
     ]
 
@@ -78,6 +82,6 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
     training = module.training
     module.eval()
     with torch.inference_mode():
-        probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
+        logits: Tensor = module(images.to(module.device)).float().cpu()
     module.train(training)
-    return probabilities
+    return logits.sigmoid() if module.several_labels else logits.softmax(dim=1)

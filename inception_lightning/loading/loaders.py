@@ -143,7 +143,7 @@ class EvaluationLoader(_Loader):
     @property
     def common_batches(self) -> int:
         """The number of batches that every process has at least."""
-        return -(-(self.sampler.size // self.sampler.num_replicas) // self.batch_size)
+        return -(-(self.sampler.size // self.sampler.num_replicas * self.sampler.views) // self.batch_size)
 
 
 def worker_died(error: Exception) -> Stop | None:

@@ -86,19 +86,23 @@ class BalancedSampler(TrainSampler):
 
 
 class EvaluationSampler(DistributedSampler[int]):
-    """Every sample exactly once over all processes, in order: nothing is repeated or left out."""
+    """Every sample exactly once over all processes, in order: nothing is repeated or left out.
 
-    def __init__(self, size: int) -> None:
-        """Take this process's share of ``size`` samples."""
+    Of samples that are shown in several views, a process shows all of its own, one after the other.
+    """
+
+    def __init__(self, size: int, views: int = 1) -> None:
+        """Take this process's share of ``size`` samples, each of which has ``views`` views."""
         rank, world_size = _position()
         super().__init__(range(size), world_size, rank, shuffle=False)  # type: ignore[arg-type]  # only sized
         self.size = size
+        self.views = views
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._mine())
+        return (sample * self.views + view for sample in self._mine() for view in range(self.views))
 
     def __len__(self) -> int:
-        return len(self._mine())
+        return len(self._mine()) * self.views
 
     def _mine(self) -> range:
         return range(self.rank, self.size, self.num_replicas)

@@ -1,6 +1,7 @@
 """From a whole image to what a network sees: random views for training, one fixed view for evaluation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
@@ -90,14 +91,24 @@ class CenterCrop:
         """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
         shorter_side = math.floor(image_size / self.fraction)
         resize = v2.Resize(shorter_side, InterpolationMode(self.interpolation), antialias=True)
-        return FixedView([resize, v2.CenterCrop(image_size)])
+        return FixedView([resize, v2.CenterCrop(image_size)], image_size)
 
 
 class FixedView(v2.Compose):
     """A resize and a crop of the centre; of a long strip only the middle is resized.
 
     A strip of 20,000 x 6 pixels would else become one of 1,140,000 x 341.
+
+    Attributes:
+        size: Side of what comes out, in pixels.
+        count: How many views an image has.
     """
+
+    count = 1
+
+    def __init__(self, transforms: Sequence[v2.Transform], size: int) -> None:
+        super().__init__(transforms)
+        self.size = size
 
     def window(self, height: int, width: int) -> Window | None:
         """The middle of a strip, evenly far from its ends; None for images that are not that long."""
@@ -115,8 +126,8 @@ class FixedView(v2.Compose):
         window = self.window(*image.shape[1:])
         return super().forward(image if window is None else crop(image, window))
 
-    def show(self, image: OpenImage) -> Tensor:
-        """The view of an image of which nothing is decoded yet."""
+    def show(self, image: OpenImage, number: int = 0) -> Tensor:
+        """The view ``number`` of an image of which nothing is decoded yet."""
         shown: Tensor = self(image.pixels(self.window(image.height, image.width)))
         return shown
 
@@ -265,17 +276,26 @@ class RandomViews(Dataset[tuple[Tensor, Label]]):
 
 
 class FixedViews(Dataset[tuple[Tensor, Label]]):
-    """Evaluation views, always the same."""
+    """Evaluation views, always the same: all views of an image, then all of the next."""
 
     def __init__(self, dataset: ImageDataset, view: FixedView) -> None:
         self.dataset = dataset
         self.view = view
+        self.opened: tuple[int, OpenImage] | None = None
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset) * self.view.count
 
     def __getitem__(self, index: int) -> tuple[Tensor, Label]:
-        return self.view.show(self.dataset.open(index)), self.dataset.label(index)
+        place, number = divmod(index, self.view.count)
+        return self.view.show(self._open(place), number), self.dataset.label(place)
+
+    def _open(self, place: int) -> OpenImage:
+        if self.view.count == 1:
+            return self.dataset.open(place)
+        if self.opened is None or self.opened[0] != place:
+            self.opened = place, self.dataset.open(place)
+        return self.opened[1]
 
 
 class PhotoViews(FixedViews):
@@ -285,5 +305,5 @@ class PhotoViews(FixedViews):
         try:
             return super().__getitem__(index)
         except ImageInputError:
-            grey = torch.full((3, *self.view.transforms[-1].size), MIDDLE_GREY, dtype=torch.uint8)
-            return grey, -1 - index
+            grey = torch.full((3, self.view.size, self.view.size), MIDDLE_GREY, dtype=torch.uint8)
+            return grey, -1 - index // self.view.count

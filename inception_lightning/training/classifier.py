@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, distributed, nn
 from torch.optim import AdamW, Muon
@@ -13,12 +14,21 @@ from torchmetrics import Metric, MetricCollection
 
 from inception_lightning.configurable import partial_class
 from inception_lightning.data.base import Batch, ImageDataModule
+from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
-from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
-from inception_lightning.training.metrics import MeanLoss, TopK
+from inception_lightning.training.losses import (
+    BinaryCrossEntropy,
+    FocalLoss,
+    Loss,
+    classification_losses,
+    weighted,
+    weights_by_stage,
+)
+from inception_lightning.training.mean_answer import Gathering, mean_answer
+from inception_lightning.training.metrics import LabelScores, MeanLoss, TopK
 from inception_lightning.training.mixing import mix
 from inception_lightning.training.optim import (
     LRSchedulerCallable,
@@ -50,6 +60,28 @@ class Prediction(NamedTuple):
     probabilities: Tensor
 
 
+class LabelPrediction(NamedTuple):
+    """What `InceptionClassifier.predict_step` gives of images with several labels.
+
+    ``indices`` (N,) are the samples' own; ``labels`` (N, K) say which labels are above their thresholds, and
+    ``probabilities`` (N, K) how probable each is.
+    """
+
+    indices: Tensor
+    labels: Tensor
+    probabilities: Tensor
+
+
+class Evaluated(TypedDict):
+    """What the steps of validation and test give: ``logits`` (N, num_classes) of images, and their ``labels`` (N,).
+
+    Images of which some views are still to come are given with the batch that has the last one.
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+
 class InceptionClassifier(Rebuildable):
     """Trains and evaluates an Inception network, or any other that gives logits, on uint8 images.
 
@@ -58,10 +90,16 @@ class InceptionClassifier(Rebuildable):
     Attributes:
         net: The network, which passes have made faster (`models.passes`); its weights are channels-last in memory,
             which convolutions like best.
+        members: The other networks of an `ensemble`.
     """
 
     mean: Tensor
     std: Tensor
+    train_scores: TopK | LabelScores
+    val_scores: TopK | LabelScores
+    test_scores: TopK | LabelScores
+    class_weights: Tensor | None = None  # no buffer, which an average of the weights would have to have too
+    members: tuple["InceptionClassifier", ...] = ()
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -80,6 +118,7 @@ class InceptionClassifier(Rebuildable):
         label_smoothing: float = 0.0,
         mixup: float = 0.0,
         cutmix: float = 0.0,
+        several_labels: bool = False,
     ) -> None:
         """Say what is trained and how.
 
@@ -106,6 +145,10 @@ class InceptionClassifier(Rebuildable):
             label_smoothing: Share of the target that is spread over all classes, 0..1.
             mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
             cutmix: Alpha of CutMix, 0 for none.
+            several_labels: Whether an image may have several labels, or none, each with a probability of its own. The
+                loss is then `losses.BinaryCrossEntropy` unless another is given, targets are rows (N, K) of 0 and 1,
+                and the threshold of each label is that of its best F1 in the last validation. The command line takes
+                it from the data.
 
         Raises:
             InputError: A weight for a stage that has no head, a number out of range, something that only an
@@ -121,7 +164,8 @@ class InceptionClassifier(Rebuildable):
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
-        self.loss = chosen_loss(loss, label_smoothing)
+        self.several_labels = several_labels
+        self.loss = chosen_loss(loss, label_smoothing, several_labels)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
@@ -132,13 +176,12 @@ class InceptionClassifier(Rebuildable):
         self.label_smoothing = label_smoothing
         self.mixup = mixup
         self.cutmix = cutmix
-        self.class_names = ()
+        self.gathering = Gathering(1)
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
-        self.class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None else self.loss, metrics or {})
+        self._make_metrics(None if loss is None and not several_labels else self.loss, metrics or {})
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -149,7 +192,9 @@ class InceptionClassifier(Rebuildable):
 
     def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
-        self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
+        for split in ("train", "val", "test"):
+            scores = LabelScores(self.num_classes, split != "train") if self.several_labels else TopK(ks)
+            setattr(self, f"{split}_scores", scores)
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
@@ -160,9 +205,32 @@ class InceptionClassifier(Rebuildable):
         if isinstance(self.net, Inception):
             self.forward_with_aux = torch.compile(self.net.forward_with_aux)
 
+    def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
+        """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
+
+        Raises:
+            InputError: One has other classes.
+        """
+        for member in members:
+            if member.num_classes != self.num_classes:
+                raise InputError(
+                    f"an ensemble needs the same classes: one network has {self.num_classes}, another "
+                    f"{member.num_classes}"
+                )
+        self.members = tuple(member.eval() for member in members)
+
+    def answer(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes) of this network, or of the `ensemble` that it is in."""
+        logits = self(images)
+        if not self.members:
+            return logits
+        others = [member.to(self.device)(images) for member in self.members]
+        return mean_answer(torch.stack([logits, *others], dim=1), self.several_labels)
+
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
-        return self.net(self.normalize(images))
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
+        logits: Tensor = self.net(self.normalize(images))
+        return logits if self.temperature == 1 else logits / self.temperature
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -187,16 +255,21 @@ class InceptionClassifier(Rebuildable):
         self.class_weights = data.class_weights() if stage == "fit" else None
         if self.class_weights is not None:
             weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
+        self.gathering = Gathering(data.crops.per_image)
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
-        if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
+        if stage == "fit" and data.num_classes <= 5 and not self.several_labels and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
 
     def check_data(self, data: ImageDataModule) -> None:
         """Refuse data that the network cannot take.
 
         Raises:
-            InputError: The numbers of classes differ, or the images are too small.
+            InputError: The numbers of classes differ, or the images are too small, or one of both knows a single label
+                per image and the other several.
         """
+        if data.several_labels != self.several_labels and not isinstance(data, Photos):
+            whose = f"{type(data).__name__}'s images have {'several labels' if data.several_labels else 'one label'}"
+            raise InputError(f"{whose}: say --model.several_labels {str(data.several_labels).lower()}")
         if data.num_classes != self.num_classes:
             raise InputError(
                 f"the network has num_classes {self.num_classes} and {type(data).__name__} has {data.num_classes}: "
@@ -235,6 +308,7 @@ class InceptionClassifier(Rebuildable):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
         images, labels = batch
+        labels = labels.float() if labels.ndim == 2 else labels
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
         logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
@@ -262,21 +336,35 @@ class InceptionClassifier(Rebuildable):
             for buffer in self.buffers():
                 distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
-        return self._evaluate(batch, self.val_scores, self.val_loss, self.val_metrics)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
+        """Count one validation batch; its logits and labels, without rows where this process has no sample."""
+        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one test batch."""
-        self._evaluate(batch, self.test_scores, self.test_loss, self.test_metrics)
+    def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
+        """Count one test batch; as `validation_step`."""
+        return self._evaluate(batch, batch_idx, self.test_scores, self.test_loss, self.test_metrics)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """The most probable classes of one batch, whose labels are the samples' own indices."""
+    def predict_step(self, batch: Batch, batch_idx: int) -> "Prediction | LabelPrediction":
+        """The most probable classes of one batch, or its labels; in place of labels it has the samples' own indices."""
         images, indices = batch
-        if len(indices) == 0:  # this process has no photo
+        logits, indices = self._gathered(images, indices, batch_idx)
+        if self.several_labels:
+            return LabelPrediction(indices, logits >= self._limits, logits.sigmoid())
+        if len(indices) == 0:  # this process has no photo, or not yet all views of one
             return Prediction(indices, indices[:, None], indices[:, None])
-        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.num_classes))
+        probabilities, classes = logits.softmax(dim=1).topk(min(5, self.num_classes))
         return Prediction(indices, classes, probabilities)
+
+    @property
+    def thresholds(self) -> Tensor | None:
+        """From which probability on an image has a label (K,); None where each image has one class."""
+        return self._limits.sigmoid() if self.several_labels else None
+
+    @property
+    def _limits(self) -> Tensor:
+        """From which logit on an image has a label (K,); 0 before the first validation."""
+        limits = torch.tensor(self.limits or [0.0] * self.num_classes, device=self.device)
+        return limits / self.temperature  # as the logits are
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's accuracy and the residual scales that are learned."""
@@ -285,7 +373,7 @@ class InceptionClassifier(Rebuildable):
         self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, accuracy and metrics over all validation images."""
+        """Log loss, accuracy and metrics over all validation images, and choose the thresholds of several labels."""
         self._log("val", self.val_scores, self.val_loss, self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
@@ -324,21 +412,36 @@ class InceptionClassifier(Rebuildable):
             log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
         return batch_size / self.base_batch_size
 
-    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss, metrics: MetricCollection) -> Tensor:
-        images, labels = batch
+    def _gathered(self, images: Tensor, labels: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the images of which all views are there."""
+        if batch_idx == 0:  # what the last pass left half
+            self.gathering = Gathering(self.gathering.views)
         # a process without a sample counts none of them
-        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.num_classes)
+        logits = self.answer(images) if len(labels) else self.mean.new_zeros(0, self.num_classes)
+        return self.gathering.add(logits, labels)
+
+    def _evaluate(
+        self, batch: Batch, batch_idx: int, scores: TopK | LabelScores, loss: MeanLoss, metrics: MetricCollection
+    ) -> Evaluated:
+        logits, labels = self._gathered(*batch, batch_idx)
         loss.update(logits, labels)
         scores.update(logits, labels)
         if len(labels):
             metrics.update(logits.float(), labels)
-        return logits
+        return Evaluated(logits=logits, labels=labels)
 
     def _log(
-        self, split: str, scores: TopK, loss: MeanLoss | None = None, metrics: MetricCollection | None = None
+        self,
+        split: str,
+        scores: TopK | LabelScores,
+        loss: MeanLoss | None = None,
+        metrics: MetricCollection | None = None,
     ) -> None:
         # The metrics gather all processes themselves: every process logs the same numbers.
         values = scores.compute()
+        limits = values.pop("limits", None)
+        if limits is not None and split == "val" and self.trainer.state.fn == TrainerFn.FITTING:
+            self.limits = tuple(limits.tolist())
         scores.reset()
         if loss is not None:
             values["loss"] = loss.compute()
@@ -349,16 +452,28 @@ class InceptionClassifier(Rebuildable):
             metrics.reset()
 
 
-def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float) -> Loss:
-    """The loss that was asked for; cross-entropy where none was.
+def chosen_loss(
+    loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float, several_labels: bool = False
+) -> Loss:
+    """The loss that was asked for; where none was cross-entropy, or for several labels that of each label.
 
     Raises:
-        InputError: It cannot be imported, or the smoothing (0..1) is out of range or belongs to another loss.
+        InputError: It cannot be imported, it knows a single label only, or the smoothing (0..1) is out of range or
+            belongs to another loss.
     """
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
     if loss is not None and label_smoothing:
         raise InputError("label_smoothing belongs to the usual loss: give it to your own, or leave one out")
+    if several_labels:
+        if label_smoothing:
+            raise InputError("label_smoothing is for images with one label, and these have several: leave it out")
+        if isinstance(loss, FocalLoss | nn.CrossEntropyLoss):
+            raise InputError(
+                f"{type(loss).__name__} is for images with one label, and these have several: leave it out for "
+                "BinaryCrossEntropy, or give a loss of your own"
+            )
+        loss = BinaryCrossEntropy() if loss is None else loss
     if isinstance(loss, str):
         found: Loss = locate(loss)
         return found
