@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "export",
     "models": "models",
     "sweep": "sweep",
+    "crossval": "crossval",
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
@@ -47,6 +48,7 @@ commands:
   export     write a checkpoint as files for other programs, and prove them
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
+  crossval   train once per fold, and score each image by the network that has not seen it
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
@@ -64,6 +66,7 @@ examples:
   lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
   lightning models InceptionV4
   lightning sweep experiments/residual_scale/short.yaml --jobs 2
+  lightning crossval --folds 5 --config experiments/quickstart.yaml
   lightning report runs/residual_scale_short
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos

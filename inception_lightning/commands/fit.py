@@ -345,7 +345,11 @@ class InceptionCLI(LightningCLI):
         return held
 
     def _fill_in_classes(self) -> None:
-        """Give the network as many classes as the data have, where it takes a number of classes."""
+        """Give the network as many classes as the data have, and tell the model where images have several labels."""
+        if getattr(self.datamodule, "several_labels", False) and "several_labels" in self.config.model:
+            self.config.model.several_labels = True
+            if self.line.said("checkpoint.monitor") is None:
+                self.config.checkpoint.monitor = "val/map"
         net, classes = self.config.model.get("net"), getattr(self.datamodule, "num_classes", None)
         if not isinstance(net, Namespace) or classes is None:
             return
