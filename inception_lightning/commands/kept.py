@@ -66,7 +66,7 @@ def name_of(words: Sequence[str]) -> str | None:
     match words:
         case ["schema"]:
             pass
-        case ["models", *rest] if all(word.isalnum() or word == "--json" for word in rest):
+        case ["models", *rest] if all(word.isalnum() or word in ("--json", "--svg") for word in rest):
             pass
         case ["fit" | "validate" | "test" | "predict", "--help-all"]:
             pass
