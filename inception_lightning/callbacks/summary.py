@@ -2,13 +2,13 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping, Timer
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -101,6 +101,8 @@ class RunSummary(Callback):
                 table = self.table()
                 if table.row_count:
                     console.print(table)
+                for reason in _ended_early(trainer):
+                    console.print(f"ended      {reason}")
                 console.print(f"speed      {self._speed(trainer)}")
                 console.print(f"run        {_path(self.folder)}")
                 if self.best.is_file():
@@ -145,6 +147,15 @@ class RunSummary(Callback):
             f"{images_per_second:,.0f} images per second in training, {step:,.0f} ms a step, of which "
             f"{wait:,.0f} waiting for data; {memory:.1f} GiB of memory at most"
         )
+
+
+def _ended_early(trainer: pl.Trainer) -> Iterator[str]:
+    """Why training ended before its last epoch, where a callback has ended it."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
+        if isinstance(callback, Timer) and (callback.time_remaining() or 1) <= 0:
+            yield f"after {trainer.current_epoch} epochs: the time that was given is over"
+        if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
+            yield f"after epoch {callback.stopped_epoch + 1}: {callback.monitor} is not getting better"
 
 
 def _path(path: Path) -> str:

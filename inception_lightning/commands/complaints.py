@@ -8,10 +8,14 @@ import dataclasses
 import inspect
 import pydoc
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 
 import lightning.pytorch as pl
 from jsonargparse import ArgumentParser
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -36,6 +40,11 @@ NOT_IMPORTED = re.compile(
 SEVERAL_CLASSES = re.compile(
     r"Multiple subclasses with name (\w+)\. Give the full class path .*?: ([\w., ]+)\.$", re.MULTILINE
 )
+MADE_IN_VAIN = re.compile(r"Problem with given class_path '([\w.]+)':\s+(.+)")
+REFUSED = re.compile(
+    r"^Errors:\n(?:  - (?:Expected|Not a|Value|\S+ \(?class).*\n(?: {4,}.*\n)*)*  - (.+)", re.MULTILINE
+)
+NOT_MET = re.compile(r"Requirement '([\w-]+)[^']*' not met|No module named '(\w+)")
 DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 KEY = re.compile(r'(?:Parser key|Group) ["\']([\w.]+)["\']')
 OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
@@ -78,7 +87,8 @@ def _about_a_class(complaint: str, where: str) -> str | None:
         )
     if found := NOT_IMPORTED.search(complaint):
         path = found["path"] or found["value"]
-        return f"{where}: {not_imported(path, found['why'])}"
+        beside = dir(sys.modules.get(path.rpartition(".")[0]))
+        return f"{where}: {not_imported(path, found['why'])}{instead(path.rpartition('.')[2], beside)}"
     if (found := MISSING_OPTION.search(complaint)) and (owners := OWNER.findall(complaint)):
         return f"{where}: {owners[-1]} needs {found[1]}, which nobody has given"
     return None
@@ -92,10 +102,28 @@ def _about_a_value(complaint: str, where: str) -> str | None:
     if found := NO_SUBCLASS.search(complaint):
         return f"{where}: {found[1]} is no {found[2]}"
     if found := WRONG_VALUE.search(complaint) or union:
-        return f"{where}: expected {_readable(found[1])}, got {found[2]}"
+        hint = ": say a number, or false for no seed" if where == "seed_everything" else ""
+        return f"{where}: expected {_readable(found[1])}, got {found[2]}{hint}"
     if found := MISSING_OPTION.search(complaint):
         return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
     return None
+
+
+def refusal(complaint: str, settings: Mapping[str, object]) -> str:
+    """What an object that could not be made has said, out of the parser's report of all that it has tried.
+
+    Args:
+        complaint: The parser's report.
+        settings: What was to be made, by dotted name.
+    """
+    if found := MADE_IN_VAIN.search(complaint):
+        where = next((key.removesuffix(".class_path") for key, value in settings.items() if found[1] in str(value)), "")
+        packages = NOT_MET.findall(complaint)
+        if not packages:
+            return f"{where}: {found[2]}"
+        package = "".join(packages[-1])
+        return f"{where}: {found[1]} needs the package {package}, which is not installed: pip install {package}"
+    return found[1] if (found := REFUSED.search(complaint)) else " ".join(complaint.split())
 
 
 def known_options(parser: ArgumentParser) -> list[str]:
@@ -129,8 +157,8 @@ def _arguments(owner: str) -> list[str]:
 
 
 def _class_names() -> list[str]:
-    torchs = [cls.__name__ for base in (Optimizer, LRScheduler) for cls in subclasses(base)]
-    return [*models.__all__, *data.__all__, *torchs]
+    bases = (Optimizer, LRScheduler, Callback, Logger, Profiler)
+    return [*models.__all__, *data.__all__, *(cls.__name__ for base in bases for cls in subclasses(base))]
 
 
 def _readable(types: str) -> str:

@@ -106,11 +106,12 @@ def _refused(error: BaseException) -> int:
         if isinstance(inner, ModuleNotFoundError):  # the reason, under a library's explanations
             error = inner
         inner = inner.__cause__ or inner.__context__
+    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
     if _rank() == 0 and "torch" in sys.modules:
-        from inception_lightning.runs.folder import discard_if_empty
+        from inception_lightning.runs.folder import discard_unused
 
-        discard_if_empty()
-    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+        _close_wandb(2)
+        discard_unused()
     return 2
 
 

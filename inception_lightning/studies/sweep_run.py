@@ -53,7 +53,7 @@ class Run:
             The descriptor of the lock, for the run's process to inherit; None while another process holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR)
+        descriptor = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR, 0o666)  # less what the umask takes
         try:
             if sys.platform != "win32":
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

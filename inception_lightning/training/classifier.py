@@ -17,6 +17,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
+from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
 from inception_lightning.training.mean_answer import Gathering, mean_answer
 from inception_lightning.training.metrics import MeanLoss, TopK
@@ -25,12 +26,14 @@ from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    fused,
     made,
     parameter_groups,
     scale_rates,
     steps_of,
 )
 from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.training.validation_scores import validation_metrics
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import load_weights
 
@@ -77,6 +80,8 @@ class InceptionClassifier(Rebuildable):
     std: Tensor
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
+    classes_of_weights: tuple[str, ...] = ()
+    full_batches: FullBatches | None = None  # where the network is compiled
     class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
@@ -86,6 +91,7 @@ class InceptionClassifier(Rebuildable):
         weights: str | None = None,
         loss: nn.Module | Callable[..., Any] | str | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        validation_scores: Sequence[str] = ("balanced_accuracy", "f1"),
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -109,7 +115,10 @@ class InceptionClassifier(Rebuildable):
                 `losses.FocalLoss` and `losses.BinaryCrossEntropy` are others.
             metrics: Name -> metric of torchmetrics that takes logits (N, K) and class indices (N,), besides top-1
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
-            optimizer: Makes the optimizer from parameter groups.
+            validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
+                and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
+            optimizer: Makes the optimizer from parameter groups; Adam and AdamW step fused where they can, see
+                `optim.fused`.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -132,8 +141,8 @@ class InceptionClassifier(Rebuildable):
             raise InputError(
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
+        refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
-        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
@@ -154,7 +163,7 @@ class InceptionClassifier(Rebuildable):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None else self.loss, metrics or {})
+        self._make_metrics(None if loss is None else self.loss, metrics or {}, validation_scores)
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -163,18 +172,25 @@ class InceptionClassifier(Rebuildable):
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
 
-    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
+    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric], further: Sequence[str]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
         self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
+        self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
 
-    def compile(self) -> None:
-        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
-        self.net.compile()
+    def compile(self, mode: Mode = "default") -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay.
+
+        Args:
+            mode: See `compiled.Mode`.
+        """
+        prepare()
+        self.full_batches = FullBatches(mode)
+        self.net.compile(mode=mode, dynamic=False)
         if isinstance(self.net, Inception):
-            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux, mode=mode, dynamic=False)
 
     def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
         """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
@@ -200,8 +216,13 @@ class InceptionClassifier(Rebuildable):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
-        logits: Tensor = self.net(self.normalize(images))
+        logits = self._through(self.net, self.normalize(images))
         return logits if self.temperature == 1 else logits / self.temperature
+
+    def _through(self, network: Callable[[Tensor], Outputs], inputs: Tensor) -> Outputs:
+        if self.full_batches is None:
+            return network(inputs)
+        return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -277,11 +298,15 @@ class InceptionClassifier(Rebuildable):
         images, labels = batch
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
-        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        logits, aux_logits = (
+            self._through(self.forward_with_aux, inputs) if with_aux else (self._through(self.net, inputs), {})
+        )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
@@ -296,6 +321,13 @@ class InceptionClassifier(Rebuildable):
         self.class_weights = self.class_weights.to(self.device)  # once
         return weighted(self.loss, self.class_weights)
 
+    def logged_in_training(self) -> set[str]:
+        """The names of all numbers that are logged outside of validation."""
+        heads = (f"loss_{name}" for name, weight in self.aux_weights.items() if weight)
+        names = {"loss", "loss_main", "lr", *heads, *(f"top{k}" for k in self.train_scores.ks)}
+        scales = (name for name, _ in self.net.named_parameters() if name.endswith(".scale"))
+        return {f"train/{name}" for name in names} | {f"scale/{name.removesuffix('.scale')}" for name in scales}
+
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
         if self.trainer.world_size > 1:
@@ -304,7 +336,9 @@ class InceptionClassifier(Rebuildable):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one validation batch; its logits and labels, without rows where this process has no sample."""
-        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        found = self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        self.val_further.update(found["logits"].float(), found["labels"])
+        return found
 
     def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one test batch; as `validation_step`."""
@@ -328,6 +362,9 @@ class InceptionClassifier(Rebuildable):
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all validation images."""
         self._log("val", self.val_scores, self.val_loss, self.val_metrics)
+        if self.val_further:
+            self.log_dict({f"val/{name}": value for name, value in self.val_further.compute().items()})
+            self.val_further.reset()
 
     def on_test_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all test images."""
@@ -341,7 +378,7 @@ class InceptionClassifier(Rebuildable):
                 one of them refuses its arguments.
         """
         trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
-        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
+        optimizer = made("model.optimizer", fused(self.optimizer, self.trainer), parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
@@ -412,6 +449,17 @@ def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothi
         found: Loss = locate(loss)
         return found
     return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_less(least: Mapping[str, float], given: Mapping[str, Any]) -> None:
+    """See to it that those of the ``given`` arguments that have a least value are not less, where they are given.
+
+    Raises:
+        InputError: One is less.
+    """
+    for name, value in least.items():
+        if given[name] is not None and not given[name] >= value:  # nor is a NaN
+            raise InputError(f"model.{name} must be at least {value}, got {given[name]}")
 
 
 def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.errors import InputError
-from inception_lightning.runs.folder import CHOSEN, discard_if_empty, held, new_run_folder
+from inception_lightning.runs.folder import CHOSEN, DESCRIPTIONS, discard_unused, held, new_run_folder
 from tests.processes import PATIENCE
 
 
@@ -38,16 +38,21 @@ def test_other_processes_learn_the_first_ones_folder(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_only_an_empty_folder_is_discarded(tmp_path: Path) -> None:
+def test_only_a_folder_without_results_is_discarded(tmp_path: Path) -> None:
+    for result in ("metrics.csv", "checkpoints/last.ckpt", "predictions.csv", "mine.txt"):
+        folder = new_run_folder(tmp_path, "")
+        (folder / result).parent.mkdir(exist_ok=True)
+        (folder / result).touch()
+        discard_unused()
+        assert (folder / result).is_file()
     folder = new_run_folder(tmp_path, "")
-    (folder / "metrics.csv").touch()
-    discard_if_empty()
-    assert (folder / "metrics.csv").is_file()
-    folder = new_run_folder(tmp_path, "")
-    discard_if_empty()
+    for name in (*DESCRIPTIONS, "wandb/debug.log"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    discard_unused()
     assert not folder.exists()
     assert CHOSEN not in os.environ
-    discard_if_empty()  # of a run that made none
+    discard_unused()  # of a run that made none
 
 
 def hold(folder: Path, holds: Event, may_end: Event) -> None:
