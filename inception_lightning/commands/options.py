@@ -44,6 +44,7 @@ def models() -> Options:
     parser = Options("lightning models", description="The networks of inception_lightning.")
     parser.add_argument("name", nargs="?", help="a network whose stages to show, such as InceptionV4")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--svg", action="store_true", help="print the network's figure, drawn from its table")
     return parser
 
 
