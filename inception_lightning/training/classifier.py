@@ -17,7 +17,8 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
-from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
+from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
+from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
 from inception_lightning.training.mean_answer import Gathering, mean_answer
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
@@ -78,6 +79,9 @@ class InceptionClassifier(Rebuildable):
     std: Tensor
     several_labels = False
     members: tuple["InceptionClassifier", ...] = ()
+    classes_of_weights: tuple[str, ...] = ()
+    full_batches: FullBatches | None = None  # where the network is compiled
+    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -135,8 +139,8 @@ class InceptionClassifier(Rebuildable):
             raise InputError(
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
+        refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
-        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
@@ -174,11 +178,17 @@ class InceptionClassifier(Rebuildable):
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
         self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
 
-    def compile(self) -> None:
-        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
-        self.net.compile()
+    def compile(self, mode: Mode = "default") -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay.
+
+        Args:
+            mode: See `compiled.Mode`.
+        """
+        prepare()
+        self.full_batches = FullBatches(mode)
+        self.net.compile(mode=mode, dynamic=False)
         if isinstance(self.net, Inception):
-            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux, mode=mode, dynamic=False)
 
     def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
         """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
@@ -204,8 +214,13 @@ class InceptionClassifier(Rebuildable):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
-        logits: Tensor = self.net(self.normalize(images))
+        logits = self._through(self.net, self.normalize(images))
         return logits if self.temperature == 1 else logits / self.temperature
+
+    def _through(self, network: Callable[[Tensor], Outputs], inputs: Tensor) -> Outputs:
+        if self.full_batches is None:
+            return network(inputs)
+        return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -228,6 +243,9 @@ class InceptionClassifier(Rebuildable):
             self._meet_other_classes(stage, data.class_names)
         self.class_names = tuple(data.class_names)
         self.gathering = Gathering(data.crops.per_image)
+        self.class_weights = data.class_weights() if stage == "fit" else None
+        if self.class_weights is not None:
+            weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
@@ -278,16 +296,28 @@ class InceptionClassifier(Rebuildable):
         images, labels = batch
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
-        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        logits, aux_logits = (
+            self._through(self.forward_with_aux, inputs) if with_aux else (self._through(self.net, inputs), {})
+        )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
         """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""
-        return classification_losses(logits, aux_logits, targets, loss=self.loss, aux_weights=self.aux_weights)
+        return classification_losses(logits, aux_logits, targets, loss=self.train_loss, aux_weights=self.aux_weights)
+
+    @property
+    def train_loss(self) -> Loss:
+        """The loss in training: with the weights of the classes where the data's ``balance`` says so."""
+        if self.class_weights is None:
+            return self.loss
+        self.class_weights = self.class_weights.to(self.device)  # once
+        return weighted(self.loss, self.class_weights)
 
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
@@ -410,6 +440,17 @@ def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothi
         found: Loss = locate(loss)
         return found
     return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_less(least: Mapping[str, float], given: Mapping[str, Any]) -> None:
+    """See to it that those of the ``given`` arguments that have a least value are not less, where they are given.
+
+    Raises:
+        InputError: One is less.
+    """
+    for name, value in least.items():
+        if given[name] is not None and not given[name] >= value:  # nor is a NaN
+            raise InputError(f"model.{name} must be at least {value}, got {given[name]}")
 
 
 def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:
