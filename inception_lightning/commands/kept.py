@@ -68,9 +68,9 @@ def name_of(words: Sequence[str]) -> str | None:
             pass
         case ["models", *rest] if all(word.isalnum() or word in ("--json", "--svg") for word in rest):
             pass
-        case ["fit" | "validate" | "test" | "predict", "--help-all"]:
+        case ["fit" | "validate" | "test" | "predict" | "calibrate", "--help-all"]:
             pass
-        case ["fit" | "validate" | "test" | "predict", option, *rest] if _asks_about_ours(option, rest):
+        case ["fit" | "validate" | "test" | "predict" | "calibrate", option, *rest] if _asks_about_ours(option, rest):
             pass
         case _:
             return None
