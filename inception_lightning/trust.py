@@ -17,6 +17,7 @@ TRUSTED = (
     "inception_lightning.models",
     "inception_lightning.training",
     "inception_lightning.loading.views",
+    "inception_lightning.loading.crops",
     *(f"inception_lightning.data.{file}" for file in ("base", "cifar", "digits", "folder", "imagenet", "shards")),
     *(f"inception_lightning.data.{name}" for name in ("table", "ImageTable", "Shards", *__all__)),
     # not the callbacks that are told where to write

@@ -18,6 +18,6 @@ def test_fit_is_compared_with_a_plain_loop(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    code, said = finish(process, 200)
+    code, said = finish(process)
     assert code == 0, said
     assert re.search(r"6 pairs of steps: fit [\d.]+ ms, plain loop [\d.]+ ms\nratio per pair: median [\d.]+", said)

@@ -30,7 +30,12 @@ class Graphs(Callback):
 
 
 @pytest.mark.parametrize(
-    ("averaged", "backend"), [(True, "eager"), (False, "eager"), pytest.param(True, "inductor", marks=pytest.mark.slow)]
+    ("averaged", "backend"),
+    [
+        (True, "eager"),
+        pytest.param(False, "eager", marks=pytest.mark.slow),
+        pytest.param(True, "inductor", marks=pytest.mark.slow),
+    ],
 )
 def test_compiling_changes_no_name_and_happens_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaged: bool, backend: str

@@ -5,7 +5,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from inception_lightning.errors import spared
@@ -44,9 +43,9 @@ class Confusion(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Add a batch: ``outputs`` are its logits (N, num_classes), or None where this process had no sample left."""
-        if self.counts is not None and isinstance(outputs, Tensor):
-            self.counts.update(outputs.argmax(dim=1), batch[1])
+        """Add a batch, whose `Evaluated` logits and labels are ``outputs``."""
+        if self.counts is not None and isinstance(outputs, dict) and {"logits", "labels"} <= outputs.keys():
+            self.counts.update(outputs["logits"].argmax(dim=1), outputs["labels"])
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Sum the matrices of all processes, and write the result on the main one."""

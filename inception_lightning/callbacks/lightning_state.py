@@ -25,6 +25,18 @@ def go_on(trainer: pl.Trainer) -> None:
     trainer.fit_loop._restarting = False
 
 
+def leave_signals_alone(trainer: pl.Trainer) -> None:
+    """Spare every batch the broadcast by which processes ask the first one for a SIGTERM, and wait for the answer.
+
+    Lightning's own handler, which would note that signal, is not installed where `runs.signals` heeds it.
+    """
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
+
+
+def _nothing() -> None:
+    pass
+
+
 def begin_validation_again(checkpoint: dict[str, Any]) -> None:
     """Have a run that was stopped within a validation begin that validation again, when it goes on."""
     begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}

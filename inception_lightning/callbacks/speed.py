@@ -88,7 +88,8 @@ class Speed(Callback):
             stretch.seconds += now - self.clock
             stretch.waited += self.wait
         self.clock = now
-        if trainer.is_global_zero and (batch_idx + 1) % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by the logger connector; 0: never
+        if trainer.is_global_zero and every and (batch_idx + 1) % every == 0:
             self._log(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

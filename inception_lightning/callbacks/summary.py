@@ -90,9 +90,15 @@ class RunSummary(Callback):
                 if table.row_count:
                     console.print(table)
                 console.print(f"speed      {self._speed(trainer)}")
-                console.print(f"run        {visible(str(self.folder))}")
+                console.print(f"run        {_path(self.folder)}")
                 if self.best.is_file():
-                    console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
+                    epoch = f", of epoch {self._best().epoch}" if self.scores else ""
+                    console.print(f"best       {_path(self.best)}{epoch}")
+                    console.print(f"test it    lightning test --ckpt_path {_path(self.best)}")
+                    console.print(f"use it     lightning predict --ckpt_path {_path(self.best)} --data.root PHOTOS")
+                    console.print(
+                        f"see it     {_path(self.folder / 'curves.png')}, or lightning report {_path(self.folder)}"
+                    )
 
     def table(self) -> Table:
         """Best and last validation accuracy, and what the best was chosen by; of accuracies, those that are logged."""
@@ -125,6 +131,11 @@ class RunSummary(Callback):
             f"{images_per_second:,.0f} images per second in training, {step:,.0f} ms a step, of which "
             f"{wait:,.0f} waiting for data; {memory:.1f} GiB of memory at most"
         )
+
+
+def _path(path: Path) -> str:
+    """As a shell takes it, on one line."""
+    return visible(shlex.quote(str(path)))
 
 
 def _percent(share: float | None) -> str:

@@ -12,6 +12,7 @@ from inception_lightning.pages import parse_page, read_page
 TRUST, TRUST_ALL = "--trust", "--trust-config"
 PAGE = ("-c", "--config")
 HELP = ("-h", "--help")
+HELP_ALL = "--help-all"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class CommandLine:
             elif name == TRUST_ALL:
                 trusted = None
             elif name != TRUST:
-                flags.append(word)
+                flags.append("--help" if word == HELP_ALL else word)
         return cls(tuple(words), tuple(flags), tuple(pages), None if trusted is None else tuple(trusted))
 
     @property
@@ -117,3 +118,14 @@ def in_page(page: Any, key: str) -> Any:
 def as_flag(page: dict[str, Any]) -> str:
     """A page as the parser takes it, without its reading a file."""
     return f"--config={json.dumps(page)}"
+
+
+def without_class(page: dict[str, Any]) -> dict[str, Any]:
+    """A page whose model is the arguments of its class, which is known by now."""
+    model = page.get("model")
+    if isinstance(model, str):
+        return {key: value for key, value in page.items() if key != "model"}
+    if not isinstance(model, dict) or not {"class_path", "init_args"} & model.keys():
+        return page
+    inner = {key: value for key, value in model.items() if key not in ("class_path", "init_args", "dict_kwargs")}
+    return page | {"model": inner | model.get("init_args", {}) | model.get("dict_kwargs", {})}

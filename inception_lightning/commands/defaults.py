@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from inception_lightning import models
-from inception_lightning.commands.command_line import CommandLine, as_flag, in_page
+from inception_lightning.commands.command_line import CommandLine, as_flag, in_page, without_class
 from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
@@ -29,6 +29,13 @@ SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
 
 
+class Member(NamedTuple):
+    """A further network of an ensemble: its checkpoint, and the side of the images that it was trained on, if known."""
+
+    path: Path
+    image_size: int | None
+
+
 @dataclass(frozen=True)
 class Start:
     """What a command starts from.
@@ -38,16 +45,18 @@ class Start:
         pages: What is known before the command line's own pages.
         checkpoint: The checkpoint that it goes on from or evaluates.
         continued: The run that it goes on with.
+        members: What answers together with the checkpoint.
     """
 
     model_class: type[pl.LightningModule]
     pages: tuple[dict[str, Any], ...] = ()
     checkpoint: Checkpoint | None = None
     continued: Continued | None = None
+    members: tuple[Member, ...] = ()
 
     def arguments(self, line: CommandLine) -> list[str]:
         """The parser's arguments: pages in their order, flags after them, what a checkpoint settles last."""
-        pages = [as_flag(_with_our_network(_without_class(page))) for page in (*self.pages, *line.pages)]
+        pages = [as_flag(_with_our_network(without_class(page))) for page in (*self.pages, *line.pages)]
         settled_flags = ["model", "model.class_path"]
         named = OURS.get(line.named("model.net", flags_only=True) or "")
         if named is not None:
@@ -79,9 +88,10 @@ def start_of(line: CommandLine) -> Start:
         held = Continued.read(run)
         page = {key: value for key, value in held.page.items() if key != "allow_changes"}  # it is said each time
         return Start(_model_class(line, (page,)), (page,), held.checkpoint, held)
-    named = line.said("ckpt_path")
-    if named is not None:
-        return _from_checkpoint(line, str(named))
+    named = [] if (said := line.said("ckpt_path")) is None else [str(said)]
+    named += _ensemble(line)
+    if named:
+        return _from_checkpoint(line, *named)
     if line.command == "predict":
         raise InputError("predict needs the checkpoint of a trained network: say --ckpt_path FILE")
     model_class = _model_class(line, ())
@@ -142,11 +152,24 @@ def _run(line: CommandLine) -> Path | None:
     return run_to_continue(place) if line.said("resume") == "auto" else None
 
 
-def _from_checkpoint(line: CommandLine, named: str) -> Start:
-    path = newest(_place(line), named) if named in ("last", "best") else local(named)
+def _ensemble(line: CommandLine) -> list[str]:
+    """The checkpoints that ``--ensemble a.ckpt,b.ckpt``, or a page's list, names; ``fit`` has no such option."""
+    said = None if line.command == "fit" else line.said("ensemble")
+    names = said.strip("[] ").split(",") if isinstance(said, str) else said or []
+    return [str(name).strip(" '\"") for name in names]
+
+
+def _from_checkpoint(line: CommandLine, named: str, *others: str) -> Start:
+    path, *paths = (newest(_place(line), one) if one in ("last", "best") else local(one) for one in (named, *others))
+    members = tuple(Member(other, _image_size(read_checkpoint(other)[KEY])) for other in paths)
     checkpoint = Checkpoint(path, read_checkpoint(path))
     page = checkpoint_page(checkpoint.content[KEY], line.command, line.named("data"))
-    return Start(_model_class(line, (page,)), (page,), checkpoint)
+    return Start(_model_class(line, (page,)), (page,), checkpoint, members=members)
+
+
+def _image_size(held: dict[str, Any]) -> int | None:
+    size = in_page(held, "data.init_args.image_size")
+    return size if isinstance(size, int) else None
 
 
 def _place(line: CommandLine) -> Path:
@@ -183,14 +206,3 @@ def _with_our_network(page: dict[str, Any]) -> dict[str, Any]:
     if isinstance(net, dict) and net.get("class_path") in OURS:
         return page | {"model": {**model, "net": net | {"class_path": OURS[net["class_path"]]}}}
     return page
-
-
-def _without_class(page: dict[str, Any]) -> dict[str, Any]:
-    """A page whose model is the arguments of its class, which is known by now."""
-    model = page.get("model")
-    if isinstance(model, str):
-        return {key: value for key, value in page.items() if key != "model"}
-    if not isinstance(model, dict) or not {"class_path", "init_args"} & model.keys():
-        return page
-    inner = {key: value for key, value in model.items() if key not in ("class_path", "init_args", "dict_kwargs")}
-    return page | {"model": inner | model.get("init_args", {}) | model.get("dict_kwargs", {})}

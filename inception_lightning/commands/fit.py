@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import shlex
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-import wandb
+import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -42,24 +43,28 @@ from inception_lightning.callbacks import (
 )
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
+from inception_lightning.commands import kept
 from inception_lightning.commands.command_line import CommandLine, in_page
-from inception_lightning.commands.complaints import known_options, sentence
-from inception_lightning.commands.defaults import RUNS, Start, start_of
+from inception_lightning.commands.complaints import known_options, names, refusal, sentence
+from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
+from inception_lightning.commands.refusals import refuse_crowd, refuse_options, refuse_variables
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
-from inception_lightning.runs.checkpoints import LAST, CheckpointFiles
-from inception_lightning.runs.folder import checkpoints_of, held, new_run_folder
+from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
+from inception_lightning.runs.folder import check_place, checkpoints_of, forget_chosen, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import refuse_reach, trusting
+
+log = logging.getLogger(__name__)
 
 SHORT_NAMES = (data, models)  # imported so that a class is found by its name alone
 
@@ -75,6 +80,9 @@ CHECKPOINT_DEFAULTS = {
 SEVERAL = "epoch={epoch}-step={step}"
 """What checkpoints are called of which several are kept."""
 
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says of a CPU's memory; of a GPU's it raises an error of its own."""
+
 ONE_VALUE = "Expected more than 1 value per channel"
 """What batch norm says of a batch that it has nothing to normalise in."""
 
@@ -82,24 +90,18 @@ LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps",
 """What would not be saved between two batches, and so not be resumed exactly."""
 
 
-INSTEAD = {
-    "LearningRateFinder": "sets an attribute that no rate here is read from: lightning sweep over model.optimizer.lr",
-    "BatchSizeFinder": "sets an attribute of loaders that exist already: try --data.batch_size with max_steps 3",
-    "StochasticWeightAveraging": "keeps averages in no file: say --ema_decay 0.999",
-}
-"""Callbacks of Lightning that would seem to work, and what works."""
-
-
 def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
     """Run the command ``words[0]``, by a subclass of the CLI if one is given."""
     say_what_matters()
+    forget_chosen()
     line = CommandLine.read(words)
     if line.command == "predict" and is_exported(line.named("model")):
         predict_by_file(line)
         return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        if line.trusted is not None:
-            for page in line.pages:
+        for page in line.pages:
+            refuse_variables(page)
+            if line.trusted is not None:
                 refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
         try:
             (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
@@ -108,6 +110,11 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         except Exception as error:
             if SIGNALS.code:  # it came first, whatever it broke
                 raise SIGNALS.stop() from None
+            if isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error):
+                raise InputError(
+                    "the memory does not hold a step of this training: say a smaller --data.batch_size (with "
+                    "--trainer.accumulate_grad_batches for the same step) or --data.image_size, or --recompute stages"
+                ) from None
             if ONE_VALUE in str(error):
                 raise InputError(
                     "a batch of one image leaves batch norm a single value of each channel: say --data.batch_size 2 "
@@ -148,7 +155,8 @@ class InceptionCLI(LightningCLI):
         """Do what the command says."""
         method = getattr(self.trainer, self.line.command)
         method(self.model, datamodule=self.datamodule, **{name: self.config[name] for name in self.of_method})
-        wandb.finish()  # so that the next run of this process is a new one
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish()  # so that the next run of this process is a new one
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
@@ -166,6 +174,11 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
         parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
+        if self.line.command != "fit":
+            parser.add_argument("--crops", type=Literal[1, 10, 12, 144], help="views of an image: see loading.crops")
+            parser.add_argument("--flips", type=bool | None, help="show each image's mirror image too")
+            parser.add_argument("--scales", type=list[float] | None, help="show each image at these scales: [1,1.15]")
+            parser.add_argument("--ensemble", type=str | list[str] | None, help="further checkpoints: a.ckpt,b.ckpt")
         parser.set_defaults(CHECKPOINT_DEFAULTS)
         loaders = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule"}
         self.of_method = parser.add_method_arguments(pl.Trainer, self.line.command, skip=loaders)
@@ -173,6 +186,8 @@ class InceptionCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, with what is known before everything that was said."""
         printed = io.StringIO()
+        if self.start.model_class is InceptionClassifier and kept.read(kept.names_of(self.line.command)) is None:
+            kept.write(kept.names_of(self.line.command), names(parser).text())
         try:
             with contextlib.redirect_stdout(printed):
                 self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
@@ -189,18 +204,38 @@ class InceptionCLI(LightningCLI):
             arguments["seed"] = self.config.seed_everything
         if "allow_changes" in arguments:
             arguments["allow_changes"] = self.config.allow_changes
+        if self.line.command != "fit":
+            self._say_which_views(arguments)
+
+    def _say_which_views(self, arguments: Any) -> None:
+        """Hand ``--crops``, ``--flips`` and ``--scales`` to the data."""
+        for flag, name in (("crops", "count"), ("flips", "flips"), ("scales", "scales")):
+            value = self.config[flag]
+            if value is not None and "crops" not in arguments:
+                raise InputError(f"--{flag} is for data that show images in views, as ours do")
+            if value is not None:
+                arguments["crops"][name] = tuple(value) if name == "scales" else value
 
     def instantiate_classes(self) -> None:
         """Make the data, then the model for as many classes as they have, then the Trainer."""
-        self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
+        self.datamodule = self._made(Namespace(data=self.config.data), groups=False).data
         self._fill_in_classes()
         if self.start.continued is not None and not self.config.allow_changes:
             refuse_changes(self.start.continued.page, self.content)
         rest = self.config.clone()
         rest.data = None
-        self.config_init = self.parser.instantiate(rest)
+        self.config_init = self._made(rest)
         self.model = self.config_init.model
         self.trainer = self.instantiate_trainer()
+
+    def _made(self, config: Namespace, groups: bool = True) -> Namespace:
+        try:
+            made: Namespace = self.parser.instantiate(config, instantiate_groups=groups)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(refusal(str(error), dict(config.items()))) from None
+        return made
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
@@ -216,6 +251,7 @@ class InceptionCLI(LightningCLI):
             trainer = pl.Trainer(**options)
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
+        refuse_crowd(trainer)
         if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
@@ -290,28 +326,31 @@ class InceptionCLI(LightningCLI):
             raise InputError(f"recompute names stages of an Inception network, and this is {type(net).__name__}")
         if compiled:
             self.model.compile()
+        if self.start.members:
+            self._join(self.start.members)
 
-    def _refuse_what_ours_does_otherwise(self, wanted: dict[str, Any], callbacks: Sequence[Callback]) -> None:
-        """Name what to use here instead of what Lightning's own would do to loaders, rates or averages.
+    def _join(self, members: Sequence[Member]) -> None:
+        """Add the other networks of an ensemble.
 
         Raises:
-            InputError: It was asked for.
+            InputError: One is for other classes, or cannot be had.
         """
-        if wanted["overfit_batches"]:
-            raise InputError(
-                "overfit_batches would take the loaders apart: say --trainer.limit_train_batches N and "
-                "--data.augmentation.area [1,1], which train on few batches too"
-            )
-        for callback in callbacks:
-            for kind, instead in INSTEAD.items():
-                if any(cls.__name__ == kind for cls in type(callback).__mro__):
-                    raise InputError(f"{kind} {instead}")
+        if not isinstance(self.model, InceptionClassifier):
+            raise InputError(f"an ensemble is one of InceptionClassifiers, and this is {type(self.model).__name__}")
+        read = [InceptionClassifier.load_from_checkpoint(member.path, trust=self.line.trusted) for member in members]
+        size = getattr(self.datamodule, "image_size", None)
+        for member, network in zip(members, read, strict=True):
+            if not self.config.allow_changes:
+                refuse_other_classes(network.class_names, getattr(self.datamodule, "class_names", ()))
+            if None not in (member.image_size, size) and member.image_size != size:
+                log.warning("%s was trained on %s pixels, and is shown %s", member.path, member.image_size, size)
+        self.model.ensemble(read)
 
     def _for_run(self, wanted: dict[str, Any]) -> dict[str, Any]:
         terminal = sys.stdout.isatty()
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         fits = self.line.command == "fit"
-        self._refuse_what_ours_does_otherwise(wanted, callbacks)
+        refuse_options(wanted, callbacks, fits=fits)
         if fits and self.config.ema_decay is not None:
             callbacks.insert(0, self._average(wanted))
         if wanted["enable_progress_bar"] is not False and not _has(callbacks, ProgressBar):
@@ -324,7 +363,7 @@ class InceptionCLI(LightningCLI):
             self._checkpoint(None)  # a run of one batch finds its mistakes too
         if self.line.command in ("validate", "test") or wanted["fast_dev_run"]:
             return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
-        place = Path(wanted["default_root_dir"])
+        place = Path(wanted["default_root_dir"] or RUNS)
         if not fits:
             return {"callbacks": [*callbacks, PredictionWriter(new_run_folder(place, "predict-"))], "logger": False}
         folder = self.start.continued.run if self.start.continued else new_run_folder(place, "")
@@ -342,6 +381,8 @@ class InceptionCLI(LightningCLI):
 
     def _callbacks(self, folder: Path) -> list[Callback]:
         place = checkpoints_of(folder, self.config.checkpoint.dirpath)
+        if self.config.checkpoint.dirpath:
+            check_place(place)
         checkpoint = self._checkpoint(place)
         best = place / BEST
         before = self.start.continued.page if self.start.continued else self.content
@@ -354,7 +395,7 @@ class InceptionCLI(LightningCLI):
             self.config_init.dead_network,
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             checkpoint,
-            Pictures(folder),
+            Pictures(folder, best),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
             RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),

@@ -15,14 +15,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inception_lightning.configurable import Configurable
+from inception_lightning.data import balance as balancing
 from inception_lightning.data import fingerprint
+from inception_lightning.data.balance import Balance
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
-from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.crops import Crops
+from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
 from inception_lightning.loading.quarantine import Quarantine
-from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
+from inception_lightning.loading.sampler import BalancedSampler, EvaluationSampler, TrainSampler
 from inception_lightning.loading.shared_memory import BatchBuffers
 from inception_lightning.loading.views import Augmentation, CenterCrop, FixedViews, RandomViews
 
@@ -30,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Batch: TypeAlias = tuple[Tensor, Tensor]
-"""uint8 images (N, 3, H, W) and class indices (N,)."""
+"""uint8 images (N, 3, H, W) and class indices (N,), or rows (N, K) of 0 and 1 where images have several classes."""
 
 
 class SplitInputError(InputError):
@@ -51,6 +54,11 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         num_workers: Processes that load and decode; by default one per core, 8 at most. 0 loads in the main process.
         augmentation: The random view for training.
         evaluation: The fixed view for validation, test and prediction.
+        crops: Several views of an image, for validation, test and prediction, whose softmax is averaged.
+        balance: What is done in training about classes of uneven size: ``weights`` in the loss, a ``sampler`` that
+            draws images of rare classes more often, with replacement, or nothing. Evaluation stays as it is.
+        balance_power: How much, 0..1: an image of a class of n images weighs, or is drawn, in proportion to
+            n ** -power; 1 makes all classes count alike, 0.5 goes half the way.
         seed: Where the order of training images and their random views start.
         allow_changes: Whether a run may go on with other data than it began with.
     """
@@ -60,14 +68,26 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     num_workers: int | None = None
     augmentation: Augmentation = Augmentation()
     evaluation: CenterCrop = CenterCrop()
+    crops: Crops = Crops()
+    balance: Balance = "none"
+    balance_power: float = 1.0
     seed: int = 0
     allow_changes: bool = False
 
     def __post_init__(self) -> None:
-        """Record the arguments, and put a number for ``num_workers`` where none was given."""
+        """Record the arguments, and put a number for ``num_workers`` where none was given.
+
+        Raises:
+            InputError: A number is out of range.
+        """
         if not self.is_recorded:  # by the __init__ of a subclass
             self.record(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         super().__init__()
+        balancing.check_power(self.balance_power)
+        for name, least in (("image_size", 1), ("batch_size", 1), ("num_workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"data.{name} must be at least {least}, got {value}")
         if self.num_workers is None:
             self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
 
@@ -84,6 +104,11 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several classes, or none: then labels are rows (N, K) of 0 and 1."""
+        return False
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -109,12 +134,22 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             )
 
     def setup(self, stage: str) -> None:
-        """Refuse, before anything starts, a machine whose shared memory does not hold the workers' batches.
+        """Say how even the classes are, and refuse a machine whose shared memory does not hold the workers' batches.
 
         Raises:
             InputError: It does not.
         """
         shared_memory.check_shared_memory(self.image_size, self.batch_size, self._workers)
+        if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
+            log.info("%s", balancing.told(self.class_counts(), self.class_names, self.balance, self.balance_power))
+
+    def class_counts(self) -> Tensor:
+        """How many training images each class has (K,)."""
+        return balancing.class_counts(self.dataset("train").labels, self.num_classes)
+
+    def class_weights(self) -> Tensor | None:
+        """The weight of each class in the training's loss (K,), where ``balance`` is ``weights``."""
+        return balancing.class_weights(self.class_counts(), self.balance_power) if self.balance == "weights" else None
 
     def train_dataloader(self) -> TrainLoader:
         """Random views in a new order each epoch; a last, smaller batch is left out.
@@ -123,7 +158,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             InputError: There are fewer images than processes.
         """
         views = self.train_views()
-        sampler = TrainSampler(len(views.labels), self.seed)
+        sampler = self._train_sampler(torch.from_numpy(views.labels))
         if len(sampler) == 0:
             raise InputError(f"{sampler.size} training images are too few for {sampler.num_replicas} processes")
         if len(sampler) < self.batch_size and sampler.rank == 0:
@@ -137,21 +172,26 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             drop_last=len(sampler) >= self.batch_size,
         )
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every validation image once, in order."""
         return self._scoring_loader("val")
 
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every test image once, in order."""
         return self._scoring_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Refused here: predictions are made on a folder of photos.
 
         Raises:
             InputError: Always; `Photos` overrides it.
         """
         raise InputError(f"predict reads a folder of photos, not {type(self).__name__}: say --data.root FOLDER")
+
+    def _train_sampler(self, labels: Tensor) -> TrainSampler:
+        if self.balance == "sampler":
+            return BalancedSampler(balancing.strata(labels), self.seed, self.balance_power)
+        return TrainSampler(len(labels), self.seed)
 
     def train_views(self) -> RandomViews:
         """The training images as training shows them to the network."""
@@ -164,15 +204,15 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def views(self, split: Split) -> FixedViews:
         """The images of one split as evaluation shows them to the network."""
-        return FixedViews(self.dataset(split), self.evaluation.build(self.image_size))
+        return FixedViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))
 
-    def _prediction_loader(self) -> DataLoader[tuple[Tensor, int]]:
+    def _prediction_loader(self) -> DataLoader[tuple[Tensor, Label]]:
         # Lightning makes a loader of its own from this one
         views = self.views("test")
         return DataLoader(
             views,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(views)),
+            sampler=EvaluationSampler(len(views.dataset), views.view.count),
             num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
@@ -186,7 +226,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)
-        sampler = EvaluationSampler(len(views))
+        sampler = EvaluationSampler(len(views.dataset), views.view.count)
         return EvaluationLoader(
             views, sampler, collate=self._collate(), batch_size=self.batch_size, num_workers=self._workers
         )

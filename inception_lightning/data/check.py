@@ -124,6 +124,7 @@ def check(data: ImageDataModule) -> Report:
         report.labels[split] = dataset.labels.tolist()
         report.datasets[split] = dataset
         report.findings[split] = list(_findings(dataset, split, data.num_workers or 0))
+    report.obstacles += data.leaks() if isinstance(data, ImageFolder) and not report.obstacles else ()
     report.left_out = data.left_out.text() if isinstance(data, ImageFolder | Photos) else ""
     return report
 

@@ -12,14 +12,15 @@ from torchvision import datasets
 from torchvision.datasets.utils import check_integrity, download_url
 
 from inception_lightning.data.archives import extract
-from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.base import Split
+from inception_lightning.data.division import DividedImages
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
 from inception_lightning.loading.views import Augmentation, CenterCrop
 
 
 @dataclass(kw_only=True, eq=False)
-class CIFAR10(ImageDataModule):
+class CIFAR10(DividedImages):
     """50,000 training and 10,000 test images of 32 x 32 pixels in 10 classes.
 
     Downloaded once, with checksum, where there is a network. Validation holds out a share of the
@@ -74,12 +75,13 @@ class CIFAR10(ImageDataModule):
         Raises:
             InputError: The archive's files are not there, or one is not the official one.
         """
-        if split == "test" or (split == "val" and self.val_fraction == 0):
+        holds_out = self.val_fraction != 0 or self.fold is not None
+        if split == "test" or (split == "val" and not holds_out):
             return self._images(train=False)
         whole = self._images(train=True)
-        if self.val_fraction == 0:
+        if not holds_out:
             return whole
-        train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
+        train, val = self.divided(whole.labels)
         return whole.subset(train if split == "train" else val)
 
     def _images(self, train: bool) -> ImageTensors:

@@ -3,25 +3,21 @@
 from dataclasses import dataclass
 
 import torch
-from sklearn.datasets import load_digits
 
-from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.base import Split
+from inception_lightning.data.division import DividedImages
 from inception_lightning.loading.dataset import ImageTensors
 from inception_lightning.loading.views import Augmentation, CenterCrop
 
 
 @dataclass(kw_only=True, eq=False)
-class Digits(ImageDataModule):
+class Digits(DividedImages):
     """The UCI optical digits that scikit-learn ships: 10 classes, 8 x 8 pixels, enlarged to ``image_size``.
 
     A fifth of each class is held out; test shows the same images as validation. Images lie in memory, so no worker
     is as fast as none.
-
-    Args:
-        val_fraction: Share of each class that is held out, 0..1; always the same images.
     """
 
-    val_fraction: float = 0.2
     image_size: int = 16
     batch_size: int = 64
     num_workers: int | None = 0
@@ -32,10 +28,12 @@ class Digits(ImageDataModule):
 
     def dataset(self, split: Split) -> ImageTensors:
         """The whole images of one split, grey in three equal channels."""
+        from sklearn.datasets import load_digits  # takes half a second
+
         digits = load_digits()
         grey = torch.from_numpy(digits.images) * (255 / 16)  # (1797, 8, 8), 0..16 -> 0..255
         images = grey.round().to(torch.uint8)[:, None].expand(-1, 3, -1, -1)  # (1797, 3, 8, 8)
         labels = torch.from_numpy(digits.target)
-        train, val = split_by_fraction(labels, self.val_fraction, seed=0)
+        train, val = self.divided(labels)
         chosen = train if split == "train" else val
         return ImageTensors(images[chosen].contiguous(), labels[chosen])

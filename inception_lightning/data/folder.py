@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from inception_lightning.data.base import ImageDataModule, Split, split_by_fraction
+from inception_lightning.data.base import ImageDataModule, Split
+from inception_lightning.data.division import DividedImages, Groups, groups_by_pattern, shared_groups
 from inception_lightning.data.fingerprint import warn_of_shared
 from inception_lightning.data.splits import Splits, find_splits
-from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.errors import InputError, visible
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles, Label
 from inception_lightning.loading.listing import (
     FileNames,
     LeftOut,
@@ -39,7 +41,7 @@ BAD_IMAGES = "bad_images.csv"
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageFolder(ImageDataModule):
+class ImageFolder(DividedImages):
     """Images in one folder per class.
 
     Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is one, or
@@ -50,6 +52,11 @@ class ImageFolder(ImageDataModule):
         root: The folder.
         val_fraction: Share of each class that is held out where there is no ``val`` folder, 0..1; always the same
             images.
+        fold: ``[k, n]`` holds out the part k (0..n-1) of n instead, of the images for training and for validation
+            together.
+        group_pattern: What images belong together, by their names: a regular expression with one group in
+            parentheses, such as ``^(patient[0-9]+)_``. It is looked for in the file's name, or, if it has a slash, in
+            the path below the folder of the split. Images of one group are never on two sides of a split.
         on_bad_image: ``quarantine`` replaces a training image that cannot be read by another of its class, lists it
             in ``bad_images.csv``, and stops above 0.1 % of them; ``error`` stops at the first. Validation and test
             always stop.
@@ -61,7 +68,7 @@ class ImageFolder(ImageDataModule):
     """
 
     root: Path
-    val_fraction: float = 0.2
+    group_pattern: str | None = None
     on_bad_image: OnBadImage = "quarantine"
     bad_images: Path = field(init=False, repr=False)
     left_out: LeftOut = field(init=False, repr=False, default_factory=LeftOut)
@@ -77,9 +84,13 @@ class ImageFolder(ImageDataModule):
         """Say what is left out, and warn of validation images that are among the training images.
 
         Raises:
-            InputError: A folder is missing or empty, or the machine has too little shared memory.
+            InputError: A folder is missing or empty, a group is in two splits, or the machine has too little shared
+                memory.
         """
         super().setup(stage)
+        leak = next(self.leaks(), None)
+        if leak and not self.allow_changes:
+            raise InputError(f"{leak}: move their images into one split, or say --allow_changes true")
         if stage != "fit":
             return
         if self.trainer is not None and self.trainer.loggers:
@@ -89,6 +100,22 @@ class ImageFolder(ImageDataModule):
             warn_of_shared(self.dataset("train"), self.dataset("val"))
             self.say_what_is_left_out()
 
+    def leaks(self) -> Iterator[str]:
+        """A sentence for each two splits that have images of the same group."""
+        splits: dict[Split, Groups | None] = {"train": self.dataset("train").groups, "val": self.dataset("val").groups}
+        if self.has_test:
+            splits["test"] = self.dataset("test").groups
+        for (one, groups), (other, others) in combinations(splits.items(), 2):
+            both = shared_groups(groups, others)
+            if both:
+                what = "group is" if len(both) == 1 else "groups are"
+                yield f"{len(both):,} {what} in {one} and in {other}, such as {', '.join(map(visible, both[:3]))}"
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are images for test, which are not validation's."""
+        return "test" in self.splits.held
+
     def say_what_is_left_out(self) -> None:
         """One line of log about all that was not shown so far."""
         if self.left_out.counts:
@@ -96,7 +123,8 @@ class ImageFolder(ImageDataModule):
 
     def undivided(self) -> ImageFiles:
         """The images that training and validation are taken from."""
-        return self._files(self.train_folder)
+        train, val = self._files(self.train_folder), self.splits.held.get("val")
+        return train if val is None else train + self._files(val)
 
     @property
     def train_folder(self) -> Path:
@@ -136,13 +164,13 @@ class ImageFolder(ImageDataModule):
             InputError: A folder is missing, empty, or holds a class that training does not know.
         """
         held = self.splits.held
-        wanted = "val" if split == "test" and "test" not in held else split
-        if wanted in held:
+        wanted = "val" if split == "test" and not self.has_test else split
+        if wanted in held and (wanted == "test" or self.fold is None):
             return self._files(held[wanted])
-        whole = self._files(self.train_folder)
-        if "val" in held:
-            return whole
-        train, val = split_by_fraction(whole.labels, self.val_fraction, seed=0)
+        if "val" in held and self.fold is None:
+            return self._files(self.train_folder)
+        whole = self.undivided()
+        train, val = self.divided(whole.labels, whole.groups)
         return whole.subset(train if wanted == "train" else val)
 
     def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
@@ -165,7 +193,9 @@ class ImageFolder(ImageDataModule):
         if not files:
             raise InputError(f"no images in {folder}: its class folders are empty")
         self._warn_of_empty_classes(folder, set(labels))
-        return ImageFiles(files, torch.tensor(labels))
+        names = [os.fsdecode(files.name(index)) for index in range(len(files))] if self.group_pattern else []
+        groups = groups_by_pattern(names, self.group_pattern) if self.group_pattern else None
+        return ImageFiles(files, torch.tensor(labels), groups)
 
     def _images(self, folder: Path, labels: "array[int]") -> Iterator[bytes]:
         """The images of each class, and their class indices into ``labels``."""
@@ -232,7 +262,7 @@ class Photos(ImageDataModule):
         """The photos, with their own index in place of a class."""
         return ImageFiles(self.files, range(len(self.files)))
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every photo once, in order."""
         if self.left_out.counts and (self.trainer is None or self.trainer.is_global_zero):
             log.warning("%s", self.left_out.text())
@@ -240,4 +270,4 @@ class Photos(ImageDataModule):
 
     def views(self, split: Split) -> PhotoViews:
         """The photos as evaluation shows them to the network."""
-        return PhotoViews(self.dataset(split), self.evaluation.build(self.image_size))
+        return PhotoViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 
 COLUMNS, ROWS = 8, 2
@@ -37,12 +38,12 @@ def save(data: ImageDataModule, file: Path) -> None:
     draw(data).savefig(file, dpi=120)
 
 
-def _draw_grid(axes: Sequence[object], samples: Sequence[tuple[Tensor, int]], names: Sequence[str]) -> None:
+def _draw_grid(axes: Sequence[object], samples: Sequence[tuple[Tensor, Label]], names: Sequence[str]) -> None:
     for axis in axes:
         axis.axis("off")  # type: ignore[attr-defined]  # matplotlib's arrays have no types
     for axis, (image, label) in zip(axes, samples, strict=False):
         axis.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")  # type: ignore[attr-defined]  # (H, W, 3)
-        axis.set_title(short_name(names[label]), fontsize=8, pad=2)  # type: ignore[attr-defined]
+        axis.set_title(short_name(", ".join(label_names(label, names))), fontsize=8, pad=2)  # type: ignore[attr-defined]
 
 
 def spread(size: int, count: int) -> list[int]:

@@ -4,9 +4,11 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,23 +20,42 @@ SIZES = 20_000
 """Of how many files the fingerprint has the size: on a network's disk each costs up to a millisecond."""
 
 
-class ImageDataset(Dataset[tuple[Tensor, int]]):
+Label: TypeAlias = int | Tensor
+"""A class index; or where an image may have several classes a row (K,) of 0 and 1."""
+
+
+def label_names(label: Label, names: Sequence[str]) -> list[str]:
+    """The class of an image, or its classes."""
+    return [names[label]] if isinstance(label, int) else [names[index] for index in label.nonzero()[:, 0].tolist()]
+
+
+class ImageDataset(Dataset[tuple[Tensor, Label]]):
     """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index."""
 
     labels: Tensor
-    """The class index of every image (N,)."""
+    """The class index of every image (N,), or a row (N, K) of 0 and 1 for each."""
+    groups: NDArray[np.str_] | None = None
+    """The group of every image (N,), such as a patient, whose images stay on one side of every split."""
 
     @abstractmethod
     def __len__(self) -> int:
         """The number of images."""
 
     @abstractmethod
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         """The image and class index at ``index``."""
+
+    def label(self, index: int) -> Label:
+        """The class index at ``index``, or the row of 0 and 1."""
+        return self.labels[index] if self.labels.ndim == 2 else int(self.labels[index])
 
     def open(self, index: int) -> OpenImage:
         """The image at ``index``; data sets of files override it, so that a window is decoded without the rest."""
         return DecodedImage(self[index][0])
+
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W), where they lie in memory and are shown as they lie there; None elsewhere."""
+        return None
 
     @abstractmethod
     def contents(self) -> Iterator[bytes]:
@@ -55,8 +76,13 @@ class ImageTensors(ImageDataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.images[index], int(self.labels[index])
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
+        return self.images[index], self.label(index)
+
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W); None in a subclass that shows them in a way of its own."""
+        ours = type(self).__getitem__ is ImageTensors.__getitem__ and type(self).open is ImageDataset.open
+        return self.images if ours else None
 
     def subset(self, indices: Tensor) -> "ImageTensors":
         """Some of the images, copied."""
@@ -70,15 +96,18 @@ class ImageTensors(ImageDataset):
 class ImageFiles(ImageDataset):
     """Files that are read and decoded when they are asked for."""
 
-    def __init__(self, files: Sequence[Path], labels: Sequence[int] | Tensor) -> None:
+    def __init__(
+        self, files: Sequence[Path], labels: Sequence[int] | Tensor, groups: NDArray[np.str_] | None = None
+    ) -> None:
         self.files = files if isinstance(files, FileNames) else FileNames(Path(), map(bytes, files))
         self.labels = torch.as_tensor(labels)  # (N,)
+        self.groups = groups
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.open(index).pixels(), int(self.labels[index])
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
+        return self.open(index).pixels(), self.label(index)
 
     def open(self, index: int) -> OpenImage:
         """The image at ``index``, its file read and its pixels not yet decoded.
@@ -91,7 +120,13 @@ class ImageFiles(ImageDataset):
 
     def subset(self, indices: Tensor) -> "ImageFiles":
         """Some of the images."""
-        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices])
+        groups = None if self.groups is None else self.groups[indices.numpy()]
+        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices], groups)
+
+    def __add__(self, other: "ImageFiles") -> "ImageFiles":  # type: ignore[override]  # torch's would forget the names
+        """These images and after them those of ``other``."""
+        groups = None if self.groups is None or other.groups is None else np.concatenate([self.groups, other.groups])
+        return ImageFiles([*self.files, *other.files], torch.cat([self.labels, other.labels]), groups)
 
     def file(self, index: int) -> Path:
         """The file at ``index``."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.dataset import ImageDataset
@@ -38,7 +39,7 @@ class Quarantine:
     def candidates(self, index: int) -> Iterator[int]:
         """What may be shown for ``index``, the first choice first: itself, or what was shown before, then its class."""
         yield self.replacements.get(index, index)
-        label = self.dataset.labels[index]
+        label = self.kinds[index]
         members = self.by_class[self.bounds[label] : self.bounds[label + 1]]
         yield from np.roll(members, -int(np.searchsorted(members, index)))[1:].tolist()
 
@@ -73,14 +74,21 @@ class Quarantine:
             return len(self.in_memory)
 
     @cached_property
+    def kinds(self) -> NDArray[np.int64]:
+        """What images must share to stand for one another (N,): the class; where there may be several, all of them."""
+        labels = self.dataset.labels
+        kinds: Tensor = labels if labels.ndim == 1 else labels.unique(dim=0, return_inverse=True)[1]
+        return kinds.numpy()
+
+    @cached_property
     def by_class(self) -> NDArray[np.int64]:
         """All indices (N,), class by class."""
-        return np.argsort(self.dataset.labels.numpy(), kind="stable")
+        return np.argsort(self.kinds, kind="stable")
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """Where each class begins in `by_class` (classes + 1,)."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self.dataset.labels.numpy()))])
+        return np.concatenate([[0], np.cumsum(np.bincount(self.kinds))])
 
 
 def add_to_list(listed: Path, file: str, reason: str) -> int:

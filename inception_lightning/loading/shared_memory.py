@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.loaders import Sample, collate
+from inception_lightning.loading.batched_views import SampleBatch
+from inception_lightning.loading.loaders import Sample, batched, collate
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ BUFFERS = 4
 LOADERS = 2  # training and validation keep their buffers at the same time
 
 Shape: TypeAlias = tuple[int, int, int, int]
+Labels: TypeAlias = list[int] | list[list[int]]
 
 
 def default_workers(image_size: int, batch_size: int) -> int:
@@ -99,11 +101,14 @@ class BatchBuffers:
         if buffer is None:
             return collate(samples)
         self.taken[buffer] = 1
-        pixels = [image.permute(1, 2, 0) for image, _ in samples]
-        torch.stack(pixels, out=_start(self.buffers[buffer], shape))
-        return BufferedBatch(self.number, buffer, shape, [label for _, label in samples])
+        place = _start(self.buffers[buffer], shape)
+        if isinstance(samples, SampleBatch):
+            place.copy_(samples.images.permute(0, 2, 3, 1))
+            return BufferedBatch(self.number, buffer, shape, samples.labels.tolist())
+        torch.stack([image.permute(1, 2, 0) for image, _ in samples], out=place)
+        return BufferedBatch(self.number, buffer, shape, batched([label for _, label in samples]).tolist())
 
-    def batch(self, buffer: int, shape: Shape, labels: list[int]) -> tuple[Tensor, Tensor]:
+    def batch(self, buffer: int, shape: Shape, labels: Labels) -> tuple[Tensor, Tensor]:
         """The batch in a buffer, which is free when the last tensor that shares the memory is gone."""
         held = _start(self.buffers[buffer], shape).numpy()
         weakref.finalize(held, self._release, buffer)
@@ -122,7 +127,7 @@ class BatchBuffers:
 class BufferedBatch:
     """A batch on its way from a worker: it is pickled as the place of its buffer, and unpickled as its tensors."""
 
-    def __init__(self, number: int, buffer: int, shape: Shape, labels: list[int]) -> None:
+    def __init__(self, number: int, buffer: int, shape: Shape, labels: Labels) -> None:
         self.place = (number, buffer, shape, labels)
 
     def __reduce__(self) -> tuple[Callable[..., tuple[Tensor, Tensor]], tuple[Any, ...]]:
@@ -134,7 +139,7 @@ _all_buffers: "weakref.WeakValueDictionary[int, BatchBuffers]" = weakref.WeakVal
 """Those of the main process by number, where batches arrive."""
 
 
-def _receive(number: int, buffer: int, shape: Shape, labels: list[int]) -> tuple[Tensor, Tensor]:
+def _receive(number: int, buffer: int, shape: Shape, labels: Labels) -> tuple[Tensor, Tensor]:
     return _all_buffers[number].batch(buffer, shape, labels)
 
 

@@ -1,7 +1,9 @@
 """From a whole image to what a network sees: random views for training, one fixed view for evaluation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
 import torch
@@ -11,11 +13,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
-from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.batched_views import WORDS, BatchedViews, SampleBatch
+from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
-from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
+from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed, mixed_seeds
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
@@ -69,9 +72,30 @@ class Augmentation:
     rand_augment: int = 0
     erasing: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range.
+
+        Raises:
+            InputError: One is.
+        """
+        _refuse_unless(
+            0 < self.area[0] <= self.area[1] <= 1, "area", "two shares of 0..1, the smaller first", self.area
+        )
+        _refuse_unless(
+            0 < self.aspect[0] <= self.aspect[1], "aspect", "two ratios above 0, the smaller first", self.aspect
+        )
+        _refuse_unless(self.distortion >= 0, "distortion", "at least 0", self.distortion)
+        _refuse_unless(0 <= self.rand_augment <= 30, "rand_augment", "0..30", self.rand_augment)
+        _refuse_unless(0 <= self.erasing <= 1, "erasing", "0..1", self.erasing)
+
     def build(self, image_size: int) -> "RandomView":
         """The view that comes out as uint8 (3, image_size, image_size)."""
         return RandomView(self, image_size)
+
+
+def _refuse_unless(fits: bool, name: str, wanted: str, got: object) -> None:
+    if not fits:
+        raise InputError(f"{name} of the images' views must be {wanted}, got {got}")
 
 
 @settings
@@ -86,18 +110,36 @@ class CenterCrop:
     fraction: float = 0.875
     interpolation: Interpolation = "bilinear"
 
+    def __post_init__(self) -> None:
+        """Refuse a share out of range.
+
+        Raises:
+            InputError: It is.
+        """
+        _refuse_unless(0 < self.fraction <= 1, "fraction", "above 0 and at most 1", self.fraction)
+
     def build(self, image_size: int) -> "FixedView":
         """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
         shorter_side = math.floor(image_size / self.fraction)
         resize = v2.Resize(shorter_side, InterpolationMode(self.interpolation), antialias=True)
-        return FixedView([resize, v2.CenterCrop(image_size)])
+        return FixedView([resize, v2.CenterCrop(image_size)], image_size)
 
 
 class FixedView(v2.Compose):
     """A resize and a crop of the centre; of a long strip only the middle is resized.
 
     A strip of 20,000 x 6 pixels would else become one of 1,140,000 x 341.
+
+    Attributes:
+        size: Side of what comes out, in pixels.
+        count: How many views an image has.
     """
+
+    count = 1
+
+    def __init__(self, transforms: Sequence[v2.Transform], size: int) -> None:
+        super().__init__(transforms)
+        self.size = size
 
     def window(self, height: int, width: int) -> Window | None:
         """The middle of a strip, evenly far from its ends; None for images that are not that long."""
@@ -115,8 +157,12 @@ class FixedView(v2.Compose):
         window = self.window(*image.shape[1:])
         return super().forward(image if window is None else crop(image, window))
 
-    def show(self, image: OpenImage) -> Tensor:
-        """The view of an image of which nothing is decoded yet."""
+    def whole(self, images: Tensor) -> Tensor:
+        """The views of whole images (B, 3, H, W) that are no long strips."""
+        return super().forward(images)
+
+    def show(self, image: OpenImage, number: int = 0) -> Tensor:
+        """The view ``number`` of an image of which nothing is decoded yet."""
         shown: Tensor = self(image.pixels(self.window(image.height, image.width)))
         return shown
 
@@ -156,6 +202,25 @@ class RandomView:
     def __call__(self, image: Tensor, numbers: RandomNumbers) -> Tensor:
         """The view of a whole image (3, H, W)."""
         return self.show(crop(image, self.window(image.shape[1], image.shape[2], numbers)), numbers)
+
+    def together(self, height: int, width: int) -> BatchedViews | None:
+        """What makes the views of many images of one size at once, bit by bit those of `show`.
+
+        None where nothing does: for unusual views, classes of one's own, and large images.
+        """
+        how = self.augmentation
+        if type(self) is not RandomView or how.crop != "inception" or how.interpolation == "random" or self.further:
+            return None
+        batched = BatchedViews(
+            height,
+            width,
+            self.size[0],
+            area=how.area,
+            aspect=how.aspect,
+            flip=how.flip,
+            interpolation=how.interpolation,
+        )
+        return batched if batched.possible else None
 
 
 def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
@@ -211,8 +276,8 @@ def slim_crop(height: int, width: int, area: Range, aspect: Range, numbers: Rand
     return 0, 0, height, width
 
 
-class RandomViews(Dataset[tuple[Tensor, int]]):
-    """Training views: what is drawn depends on (seed, epoch, index) alone, not on worker, process or resume."""
+class RandomViews(Dataset[tuple[Tensor, Label]]):
+    """Training views: what is drawn depends on (seed, epoch, index, repeat) alone, not on worker, process or resume."""
 
     def __init__(
         self, dataset: ImageDataset, view: RandomView, seed: int, quarantine: Quarantine | None = None
@@ -225,29 +290,56 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         self.labels = dataset.labels.numpy()  # the same memory, of which one number is read sooner
         self.numbers = RandomNumbers()
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        """The view in an epoch of the image at an index, and its class index; ``key`` is ``(epoch, index)``.
+    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, Label]:
+        """The view in an epoch of the image at an index, and its class index.
+
+        Args:
+            key: ``(epoch, index)``, or ``(epoch, index, repeat)`` where the image is shown several times in an epoch.
 
         Raises:
             ImageInputError: The image cannot be read, and there is no quarantine.
             InputError: Too many images are bad, or all of the class.
         """
-        epoch, index = key
+        index = key[1]
         if self.quarantine is None:
-            return self._view(epoch, index, index), int(self.labels[index])
-        return self._good_view(epoch, index, self.quarantine), int(self.labels[index])
+            return self._view(key, index), self._label(index)
+        return self._good_view(key, self.quarantine), self._label(index)
 
-    def _view(self, epoch: int, index: int, shown: int) -> Tensor:
+    def _label(self, index: int) -> Label:
+        return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
+
+    def __getitems__(self, keys: Sequence[tuple[int, ...]]) -> Sequence[tuple[Tensor, Label]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images, batched = self.dataset.tensor(), self.batched
+        if images is None or batched is None or self.labels.ndim != 1:
+            return [self[key] for key in keys]
+        parts = list(zip(*keys, strict=True))
+        indices = parts[1]
+        words = self.numbers.words(mixed_seeds(self.seed, *parts), WORDS)
+        labels = torch.from_numpy(self.labels[list(indices)]).long()
+        return SampleBatch(batched.views(images, indices, words), labels)
+
+    @cached_property
+    def batched(self) -> BatchedViews | None:
+        """What makes all views of a batch at once; None where they are made one by one."""
+        images = self.dataset.tensor()
+        usual = self.quarantine is None and type(self).__getitem__ is RandomViews.__getitem__
+        if images is None or not usual or images.shape[1] != 3 or images.dtype != torch.uint8:
+            return None
+        return self.view.together(*images.shape[2:])
+
+    def _view(self, key: tuple[int, ...], shown: int) -> Tensor:
         image = self.dataset.open(shown)
-        self.numbers.seed(mixed_seed(self.seed, epoch, index))
+        self.numbers.seed(mixed_seed(self.seed, *key))
         window = self.view.window(image.height, image.width, self.numbers)
         return self.view.show(image.pixels(window), self.numbers)
 
-    def _good_view(self, epoch: int, index: int, quarantine: Quarantine) -> Tensor:
+    def _good_view(self, key: tuple[int, ...], quarantine: Quarantine) -> Tensor:
         first: ImageInputError | None = None
+        index = key[1]
         for shown in quarantine.candidates(index):
             try:
-                view = self._view(epoch, index, shown)
+                view = self._view(key, shown)
             except ImageInputError as error:
                 quarantine.add(shown, error)
                 first = first or error
@@ -257,26 +349,46 @@ class RandomViews(Dataset[tuple[Tensor, int]]):
         raise InputError(f"{first}; no other image of its class can be read")
 
 
-class FixedViews(Dataset[tuple[Tensor, int]]):
-    """Evaluation views, always the same."""
+class FixedViews(Dataset[tuple[Tensor, Label]]):
+    """Evaluation views, always the same: all views of an image, then all of the next."""
 
     def __init__(self, dataset: ImageDataset, view: FixedView) -> None:
         self.dataset = dataset
         self.view = view
+        self.opened: tuple[int, OpenImage] | None = None
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset) * self.view.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.view.show(self.dataset.open(index)), int(self.dataset.labels[index])
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
+        place, number = divmod(index, self.view.count)
+        return self.view.show(self._open(place), number), self.dataset.label(place)
+
+    def _open(self, place: int) -> OpenImage:
+        if self.view.count == 1:
+            return self.dataset.open(place)
+        if self.opened is None or self.opened[0] != place:
+            self.opened = place, self.dataset.open(place)
+        return self.opened[1]
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Tensor, Label]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images = self.dataset.tensor()
+        usual = type(self).__getitem__ is FixedViews.__getitem__ and type(self.view) is FixedView
+        whole = usual and self.view.count == 1 and self.dataset.labels.ndim == 1
+        if images is None or not whole or self.view.window(*images.shape[2:]) is not None:
+            return [self[index] for index in indices]
+        chosen = torch.as_tensor(indices)
+        views = self.view.whole(images[chosen]).contiguous(memory_format=torch.channels_last)
+        return SampleBatch(views, self.dataset.labels[chosen].long())
 
 
 class PhotoViews(FixedViews):
     """Evaluation views of photos; one that cannot be read is grey, and its index ``-1 - index``."""
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         try:
             return super().__getitem__(index)
         except ImageInputError:
-            grey = torch.full((3, *self.view.transforms[-1].size), MIDDLE_GREY, dtype=torch.uint8)
-            return grey, -1 - index
+            grey = torch.full((3, self.view.size, self.view.size), MIDDLE_GREY, dtype=torch.uint8)
+            return grey, -1 - index // self.view.count

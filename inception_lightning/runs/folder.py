@@ -4,6 +4,8 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,9 @@ log = logging.getLogger(__name__)
 
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
+
+DESCRIPTIONS = (PAGE, "command.txt", "code.json", "code.patch")
+"""What a run's folder says of it before its first step."""
 
 CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
 """How the processes that Lightning starts for DDP learn of the folder that the first one made."""
@@ -39,9 +44,10 @@ def new_run_folder(place: Path, kind: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             attempt += 1
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter from a name with a null
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"no run can be made in {place} ({error.strerror}): say --trainer.default_root_dir FOLDER"
+                f"no run can be made in {place} ({reason}): say --trainer.default_root_dir FOLDER"
             ) from None
         else:
             os.environ[CHOSEN] = str(folder)
@@ -77,11 +83,42 @@ def _lock(descriptor: int, folder: Path) -> None:
         log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
 
 
-def discard_if_empty() -> None:
-    """Remove the folder of a run that was refused before it began."""
-    folder = os.environ.pop(CHOSEN, None)
-    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
-        Path(folder).rmdir()
+def discard_unused() -> None:
+    """Remove the folder of a run that was refused before it began: nobody has anything but its settings from it."""
+    folder = Path(os.environ.pop(CHOSEN, "") or os.devnull)
+    if folder.is_dir() and all(_is_description(path.relative_to(folder)) for path in folder.rglob("*")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_description(path: Path) -> bool:
+    return path.parts[0] in (*DESCRIPTIONS, "wandb")
+
+
+def forget_chosen() -> None:
+    """Begin a run that has nothing to do with the one before it in this process."""
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # as above
+        os.environ.pop(CHOSEN, None)
+
+
+def check_place(place: Path) -> None:
+    """See to it that checkpoints can be written where a page or flag wants them.
+
+    Raises:
+        InputError: They cannot.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+        if not any(place.iterdir()):
+            place.rmdir()  # it is made again with the first checkpoint
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"no checkpoint can be written in {place} ({reason}): say --checkpoint.dirpath FOLDER"
+        ) from None
 
 
 def newest(place: Path, name: str) -> Path:

@@ -131,5 +131,6 @@ def begin() -> None:
 
 def _tell_first_process(number: int) -> None:
     """Where Lightning has started this process, have the first one end for the same reason."""
-    if started_by_lightning():
-        os.kill(os.getppid(), number)
+    parent = os.getppid()
+    if started_by_lightning() and os.environ.get(FIRST) == str(parent):  # or it is gone, and the parent is another
+        os.kill(parent, number)

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import lightning.pytorch as pl
-import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from inception_lightning.errors import InputError
@@ -60,6 +59,8 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     mode = wanted.mode or outside
     if mode == "disabled":
         return None
+    import wandb
+
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
     wandb.setup(wandb.Settings(mode=mode))  # before the first warning, and so that the flag beats the environment
@@ -107,6 +108,8 @@ def offer(action: Callable[[], object]) -> None:
 
     After one failure nothing more is offered to that run; its numbers are on the disk, and ``wandb sync`` takes them.
     """
+    import wandb
+
     run = wandb.run.id if wandb.run is not None else ""
     if run in _given_up:
         return
@@ -129,6 +132,8 @@ def _stage_in(folder: Path) -> None:
 
 def obstacle() -> str | None:
     """Why W&B cannot be used, in a few words; None where it can. Takes a few seconds at most."""
+    import wandb
+
     if not wandb.login(prompt=False, verify=False):
         return "there is no key (wandb login)"
     server = wandb.setup().settings.base_url

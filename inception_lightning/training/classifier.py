@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -17,7 +17,8 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
-from inception_lightning.training.losses import Loss, classification_losses, weights_by_stage
+from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
+from inception_lightning.training.mean_answer import Gathering, mean_answer
 from inception_lightning.training.metrics import MeanLoss, TopK
 from inception_lightning.training.mixing import mix
 from inception_lightning.training.optim import (
@@ -50,6 +51,16 @@ class Prediction(NamedTuple):
     probabilities: Tensor
 
 
+class Evaluated(TypedDict):
+    """What the steps of validation and test give: ``logits`` (N, num_classes) of images, and their ``labels`` (N,).
+
+    Images of which some views are still to come are given with the batch that has the last one.
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+
 class InceptionClassifier(Rebuildable):
     """Trains and evaluates an Inception network, or any other that gives logits, on uint8 images.
 
@@ -58,10 +69,16 @@ class InceptionClassifier(Rebuildable):
     Attributes:
         net: The network, which passes have made faster (`models.passes`); its weights are channels-last in memory,
             which convolutions like best.
+        several_labels: Whether an image may have several labels, each with a probability of its own.
+        members: The other networks of an `ensemble`.
     """
 
     mean: Tensor
     std: Tensor
+    several_labels = False
+    members: tuple["InceptionClassifier", ...] = ()
+    classes_of_weights: tuple[str, ...] = ()
+    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -116,8 +133,8 @@ class InceptionClassifier(Rebuildable):
             raise InputError(
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
+        refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
-        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
@@ -133,6 +150,7 @@ class InceptionClassifier(Rebuildable):
         self.mixup = mixup
         self.cutmix = cutmix
         self.class_names = ()
+        self.gathering = Gathering(1)
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
@@ -159,9 +177,32 @@ class InceptionClassifier(Rebuildable):
         if isinstance(self.net, Inception):
             self.forward_with_aux = torch.compile(self.net.forward_with_aux)
 
+    def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
+        """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
+
+        Raises:
+            InputError: One has other classes.
+        """
+        for member in members:
+            if member.num_classes != self.num_classes:
+                raise InputError(
+                    f"an ensemble needs the same classes: one network has {self.num_classes}, another "
+                    f"{member.num_classes}"
+                )
+        self.members = tuple(member.eval() for member in members)
+
+    def answer(self, images: Tensor) -> Tensor:
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes) of this network, or of the `ensemble` that it is in."""
+        logits = self(images)
+        if not self.members:
+            return logits
+        others = [member.to(self.device)(images) for member in self.members]
+        return mean_answer(torch.stack([logits, *others], dim=1), self.several_labels)
+
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> logits (N, num_classes), in training and evaluation alike."""
-        return self.net(self.normalize(images))
+        """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
+        logits: Tensor = self.net(self.normalize(images))
+        return logits if self.temperature == 1 else logits / self.temperature
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -183,6 +224,10 @@ class InceptionClassifier(Rebuildable):
         if not data.allow_changes:
             self._meet_other_classes(stage, data.class_names)
         self.class_names = tuple(data.class_names)
+        self.gathering = Gathering(data.crops.per_image)
+        self.class_weights = data.class_weights() if stage == "fit" else None
+        if self.class_weights is not None:
+            weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
@@ -237,12 +282,22 @@ class InceptionClassifier(Rebuildable):
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
         """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""
-        return classification_losses(logits, aux_logits, targets, loss=self.loss, aux_weights=self.aux_weights)
+        return classification_losses(logits, aux_logits, targets, loss=self.train_loss, aux_weights=self.aux_weights)
+
+    @property
+    def train_loss(self) -> Loss:
+        """The loss in training: with the weights of the classes where the data's ``balance`` says so."""
+        if self.class_weights is None:
+            return self.loss
+        self.class_weights = self.class_weights.to(self.device)  # once
+        return weighted(self.loss, self.class_weights)
 
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
@@ -250,20 +305,21 @@ class InceptionClassifier(Rebuildable):
             for buffer in self.buffers():
                 distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Count one validation batch; its logits (N, num_classes), without rows where this process has no sample."""
-        return self._evaluate(batch, self.val_scores, self.val_loss, self.val_metrics)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
+        """Count one validation batch; its logits and labels, without rows where this process has no sample."""
+        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one test batch."""
-        self._evaluate(batch, self.test_scores, self.test_loss, self.test_metrics)
+    def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
+        """Count one test batch; as `validation_step`."""
+        return self._evaluate(batch, batch_idx, self.test_scores, self.test_loss, self.test_metrics)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """The most probable classes of one batch, whose labels are the samples' own indices."""
         images, indices = batch
-        if len(indices) == 0:  # this process has no photo
+        logits, indices = self._gathered(images, indices, batch_idx)
+        if len(indices) == 0:  # this process has no photo, or not yet all views of one
             return Prediction(indices, indices[:, None], indices[:, None])
-        probabilities, classes = self(images).softmax(dim=1).topk(min(5, self.num_classes))
+        probabilities, classes = logits.softmax(dim=1).topk(min(5, self.num_classes))
         return Prediction(indices, classes, probabilities)
 
     def on_train_epoch_end(self) -> None:
@@ -312,15 +368,23 @@ class InceptionClassifier(Rebuildable):
             log.info("rate x %d / %d: the global batch and the one it is meant for", batch_size, self.base_batch_size)
         return batch_size / self.base_batch_size
 
-    def _evaluate(self, batch: Batch, scores: TopK, loss: MeanLoss, metrics: MetricCollection) -> Tensor:
-        images, labels = batch
+    def _gathered(self, images: Tensor, labels: Tensor, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the images of which all views are there."""
+        if batch_idx == 0:  # what the last pass left half
+            self.gathering = Gathering(self.gathering.views)
         # a process without a sample counts none of them
-        logits = self(images) if len(labels) else self.mean.new_zeros(0, self.num_classes)
+        logits = self.answer(images) if len(labels) else self.mean.new_zeros(0, self.num_classes)
+        return self.gathering.add(logits, labels)
+
+    def _evaluate(
+        self, batch: Batch, batch_idx: int, scores: TopK, loss: MeanLoss, metrics: MetricCollection
+    ) -> Evaluated:
+        logits, labels = self._gathered(*batch, batch_idx)
         loss.update(logits, labels)
         scores.update(logits, labels)
         if len(labels):
             metrics.update(logits.float(), labels)
-        return logits
+        return Evaluated(logits=logits, labels=labels)
 
     def _log(
         self, split: str, scores: TopK, loss: MeanLoss | None = None, metrics: MetricCollection | None = None
@@ -351,6 +415,17 @@ def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothi
         found: Loss = locate(loss)
         return found
     return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_less(least: Mapping[str, float], given: Mapping[str, Any]) -> None:
+    """See to it that those of the ``given`` arguments that have a least value are not less, where they are given.
+
+    Raises:
+        InputError: One is less.
+    """
+    for name, value in least.items():
+        if given[name] is not None and not given[name] >= value:  # nor is a NaN
+            raise InputError(f"model.{name} must be at least {value}, got {given[name]}")
 
 
 def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:

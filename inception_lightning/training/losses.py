@@ -1,8 +1,11 @@
 """The objective: a loss of the classifier and of its auxiliary heads, cross-entropy unless another is chosen."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,19 +36,24 @@ class FocalLoss(Configurable, nn.Module):
             raise InputError(f"gamma must be at least 0, got {gamma}")
         self.gamma = gamma
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch."""
+    def forward(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch, by ``weight`` (K,)."""
         logs = F.log_softmax(logits, dim=1)  # (N, K)
-        weighted = (1 - logs.exp()) ** self.gamma * logs
+        weighted = (1 - logs.exp()) ** self.gamma * logs * (1 if weight is None else weight)
         return -(weighted * shares(targets, logits)).sum(dim=1).mean()
 
 
 class BinaryCrossEntropy(Configurable, nn.Module):
     """Each class against all others, as Wightman et al., arXiv:2110.00476, train: the sum over classes, K terms."""
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch."""
-        each = F.binary_cross_entropy_with_logits(logits, shares(targets, logits), reduction="none")  # (N, K)
+    def forward(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch.
+
+        ``weight`` (K,) says what a class counts where it is there, and not where it is absent.
+        """
+        each = F.binary_cross_entropy_with_logits(
+            logits, shares(targets, logits), reduction="none", pos_weight=weight
+        )  # (N, K)
         return each.sum(dim=1).mean()
 
 
@@ -53,7 +61,60 @@ def shares(targets: Tensor, logits: Tensor) -> Tensor:
     """Class indices (N,) as each class's share (N, K), in the type of the logits (N, K); shares stay as they are."""
     if targets.ndim == 2:
         return targets.to(logits.dtype)
-    return F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+    return one_hot(targets, logits.shape[1]).to(logits.dtype)
+
+
+def one_hot(labels: Tensor, num_classes: int) -> Tensor:
+    """Class indices (N,) as shares (N, K) of 1 and 0; torch's own would wait for them, to check their range."""
+    return labels.new_zeros(len(labels), num_classes, dtype=torch.float32).scatter_(1, labels[:, None], 1.0)
+
+
+def weighted(loss: Loss, weight: Tensor) -> Loss:
+    """``loss`` with a weight for each class; the mean is that over all images, whatever they weigh.
+
+    So the weighted loss of a mixed image is the mix of two weighted losses, and that of several processes their mean.
+    torch's own mean divides by the weights of the batch instead.
+
+    Args:
+        loss: Cross-entropy, or a loss whose third argument is called ``weight``, or a module that has the attribute
+            ``weight`` as torch's losses do.
+        weight: (K,), at least 0.
+
+    Raises:
+        InputError: The loss takes no weight, or has one already.
+    """
+    held = getattr(loss, "weight", None)
+    if held is not None:
+        kind = "a layer's" if isinstance(held, nn.Parameter) else "its own"
+        raise InputError(f"{_name(loss)} has {kind} weight: leave that out, or say --data.balance sampler or none")
+    if isinstance(loss, nn.CrossEntropyLoss):
+        return partial(_cross_entropy, weight=weight, label_smoothing=loss.label_smoothing)
+    if "weight" in inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss).parameters:
+        return partial(loss, weight=weight)  # type: ignore[call-arg]  # it has one
+    if isinstance(loss, nn.Module) and hasattr(loss, "weight"):
+        return partial(_by_attribute, loss=loss, weight=weight)
+    raise InputError(
+        f"{_name(loss)} takes no weights of classes: give its function an argument weight (K,), "
+        "or say --data.balance sampler or none"
+    )
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, *, weight: Tensor, label_smoothing: float) -> Tensor:
+    """Of shares torch takes the mean over images; of class indices it would divide by the weights."""
+    return F.cross_entropy(logits, shares(targets, logits), weight.to(logits.dtype), label_smoothing=label_smoothing)
+
+
+def _by_attribute(logits: Tensor, targets: Tensor, *, loss: nn.Module, weight: Tensor) -> Tensor:
+    loss.weight = weight  # evaluation goes without, as the losses above
+    try:
+        value: Tensor = loss(logits, targets)
+    finally:
+        loss.weight = None  # type: ignore[assignment]  # as torch's losses have it
+    return value
+
+
+def _name(loss: Loss) -> str:
+    return getattr(loss, "__qualname__", type(loss).__name__)
 
 
 def classification_losses(

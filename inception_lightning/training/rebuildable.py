@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from inception_lightning import __version__
@@ -25,10 +26,13 @@ class Rebuildable(Configurable, pl.LightningModule):
     Attributes:
         net: The network.
         class_names: The name of each class index, from the data or the checkpoint; empty before.
+        temperature: What ``forward`` divides logits by, above 0: 1, or what ``lightning calibrate`` wrote into the
+            checkpoint, where it stands beside the class names. Training starts at 1 again.
     """
 
     net: nn.Module
     class_names: Sequence[str]
+    temperature: float = 1.0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the module, and the data's description and class names, as plain data."""
@@ -43,10 +47,11 @@ class Rebuildable(Configurable, pl.LightningModule):
         if KEY not in checkpoint:
             own["unknown"] = list(self.unknown)
         # what the command line has written there, see callbacks.Recipe, describes more than a module knows of itself
-        checkpoint[KEY] = own | checkpoint.get(KEY, {}) | {"class_names": list(self.class_names)}
+        known = {"class_names": list(self.class_names), "temperature": self.temperature}
+        checkpoint[KEY] = own | checkpoint.get(KEY, {}) | known
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights of another network, or for other classes, in one sentence."""
+        """Refuse weights of another network, or for other classes, in one sentence; take the temperature."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # as in setup
         if isinstance(data, ImageDataModule) and not data.allow_changes:
             refuse_other_classes(checkpoint.get(KEY, {}).get("class_names", ()), self.class_names)
@@ -57,6 +62,8 @@ class Rebuildable(Configurable, pl.LightningModule):
             raise InputError(
                 f"the checkpoint ({held}) does not fit {type(self.net).__name__} as it is configured: {obstacle}"
             )
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            self.temperature = checkpoint.get(KEY, {}).get("temperature", 1.0)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
@@ -72,8 +79,8 @@ class Rebuildable(Configurable, pl.LightningModule):
         Args:
             checkpoint_path: The file.
             map_location: Where its tensors go.
-            trust: Packages whose classes the file may name, beside ours and what the program has
-                imported; None for all there are.
+            trust: Packages whose classes the file may name, beside ours and what the program has imported; None for
+                all.
             arguments: Arguments that take the place of the saved ones; a network, loss or metric made in Python that
                 does not know its own arguments must be among them: ``net=resnet18(num_classes=10)``.
 
@@ -94,4 +101,5 @@ class Rebuildable(Configurable, pl.LightningModule):
             module: Self = rebuild(described, **arguments)
         module.load_state_dict(checkpoint["state_dict"])
         module.class_names = tuple(checkpoint[KEY]["class_names"])
+        module.temperature = checkpoint[KEY].get("temperature", 1.0)
         return module.eval()

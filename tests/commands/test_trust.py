@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import CheckpointFiles, read_checkpoint, write_checkpoint
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.weights.load import pretrained
-from tests.processes import ROOT, SMALL
+from tests.processes import ROOT, SMALL, finish, program
 
 
 class Attack:
@@ -116,9 +114,8 @@ def test_callbacks_and_nested_pages(mark: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_can_trust(mark: Path, tmp_path: Path) -> None:
     args = ["fit", *SMALL, "--trust-config", "--model.net=evil_on_import.Net"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
-    done = subprocess.run([sys.executable, "-m", "inception_lightning", *args], env=environment, check=False)
-    assert done.returncode == 2  # it is no network
+    code, said = finish(program(*args, PYTHONPATH=f"{ROOT}:{tmp_path}"))
+    assert code == 2, said  # it is no network
     assert mark.exists()
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inception_lightning.data import Augmentation
 from inception_lightning.loading import jpeg
-from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.dataset import ImageDataset, ImageFiles, Label
 from inception_lightning.loading.decoding import ImageInputError, decode, open_image, read_file
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
@@ -143,7 +143,7 @@ class Whole(ImageDataset):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         return self.files[index]
 
     def contents(self) -> Any:

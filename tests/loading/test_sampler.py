@@ -1,6 +1,10 @@
-import pytest
+from collections import Counter
 
-from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
+import pytest
+import torch
+from scipy.stats import chisquare  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from inception_lightning.loading.sampler import BalancedSampler, EvaluationSampler, TrainSampler
 
 
 def as_rank(sampler: TrainSampler | EvaluationSampler, rank: int, ranks: int) -> None:
@@ -77,3 +81,47 @@ def test_samples_left_out_change_from_epoch_to_epoch() -> None:
         return set(range(101)) - {index for share in train_shares(101, 2, epoch) for _, index in share}
 
     assert len({frozenset(left_out(epoch)) for epoch in range(5)}) > 1
+
+
+STRATA = torch.tensor([0] * 900 + [2] * 80 + [5] * 20)
+"""Three classes of uneven size, and three that are absent."""
+
+
+def balanced(rank: int = 0, ranks: int = 1, *, epoch: int = 0, seed: int = 0, power: float = 1.0) -> BalancedSampler:
+    sampler = BalancedSampler(STRATA, seed, power)
+    as_rank(sampler, rank, ranks)
+    sampler.set_epoch(epoch)
+    return sampler
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_balanced_draws_are_in_proportion_to_the_power_of_the_count(power: float) -> None:
+    counts = torch.bincount(STRATA)
+    chances = torch.where(counts > 0, counts.double() ** (1 - power), 0)[STRATA.unique()]
+    drawn = torch.tensor([index for epoch in range(50) for index in balanced(epoch=epoch, power=power).share()])
+    by_class = torch.bincount(STRATA[drawn], minlength=6)[STRATA.unique()]
+    assert len(drawn) == 50 * 1000
+    assert chisquare(by_class, len(drawn) * chances / chances.sum()).pvalue > 0.001
+    rare = torch.bincount(drawn, minlength=1000)[980:]  # evenly within a class
+    assert chisquare(rare).pvalue > 0.001
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_share_out_the_balanced_draws_of_one_process(ranks: int) -> None:
+    whole = list(balanced(epoch=1))
+    shares = [list(balanced(rank, ranks, epoch=1)) for rank in range(ranks)]
+    assert {len(share) for share in shares} == {1000 // ranks}
+    assert [place for places in zip(*shares, strict=True) for place in places] == whole[: 1000 // ranks * ranks]
+    assert [index for _, index, _ in shares[0]] == balanced(0, ranks, epoch=1).share()
+
+
+def test_balanced_draws_are_a_function_of_seed_and_epoch_and_repeats_are_told_apart() -> None:
+    assert list(balanced(epoch=3, seed=1)) == list(balanced(epoch=3, seed=1))
+    assert len({tuple(balanced(epoch=epoch, seed=seed)) for epoch in (0, 1) for seed in (0, 1)}) == 4
+    places = list(balanced(epoch=3))
+    assert len(set(places)) == len(places)
+    seen: Counter[int] = Counter()
+    for epoch, index, repeat in places:
+        assert (epoch, repeat) == (3, seen[index])
+        seen[index] += 1
+    assert max(seen.values()) > 5

@@ -24,7 +24,8 @@ from inception_lightning.runs.checkpoints import (
 )
 from inception_lightning.runs.folder import newest
 
-KILLS = 20
+KILLS = 10  # inside a save: how many it takes depends on what else the machine does
+MOMENTS = 20
 SAVES_TIMED = 3
 # its processes start in no time, and know nothing of pytest's threads
 SAVING = multiprocessing.get_context("forkserver")
@@ -128,17 +129,16 @@ def kill_inside_a_save(place: Path, step: int, moment: float) -> tuple[int, bool
 
 def kills_inside_saves(folder: Path) -> None:
     """Every file that killed processes leave behind is whole, and the newest is not older than the last save."""
-    done, inside = 0, 0
-    for turn in range(KILLS):
-        done, hit = kill_inside_a_save(folder / LAST, done, (turn + 0.5) / KILLS)
-        inside += hit
+    done, inside, turn = 0, 0, 0
+    while inside < KILLS:
+        done, hit = kill_inside_a_save(folder / LAST, done, (turn % MOMENTS + 0.5) / MOMENTS)
+        inside, turn = inside + hit, turn + 1
         for path in folder.glob("*.ckpt"):
             content = CheckpointFiles().load_checkpoint(path)
             assert torch.equal(content["weights"], weights(content["global_step"]))
         assert step_of(newest_good(folder)) >= done
         assert not list(folder.glob("*.damaged"))
-    print(f"{KILLS} kills, {inside} of them inside a save: every file can be read")
-    assert inside >= KILLS / 2
+    print(f"{turn} kills, {inside} of them inside a save: every file can be read")
 
 
 def test_kills_inside_saves_leave_no_bad_file(other_file_system: Path) -> None:

@@ -16,7 +16,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import newest_good
 from inception_lightning.runs.resuming import refuse_changes
-from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
+from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, start, the_run, wait_for_rows
 
 INTERVAL = 3
 
@@ -27,13 +27,13 @@ def steps_done(run: Path) -> int:
         return max(int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]) + 1
 
 
-def killed_run(place: Path, checkpoints: Path, moments: list[int], workers: list[int]) -> Path:
+def killed_run(place: Path, checkpoints: Path, moments: list[int], workers: list[int], *more: str) -> Path:
     """A run that is killed when its ``metrics.csv`` has so many rows, and goes on; each time with other workers."""
-    options = ["--resume=auto", f"--last.every_n_steps={INTERVAL}", f"--checkpoint.dirpath={checkpoints}"]
+    options = ["--resume=auto", f"--last.every_n_steps={INTERVAL}", f"--checkpoint.dirpath={checkpoints}", *more]
     for moment, number in zip(moments, workers, strict=True):
         process = start(place, *options, f"--data.num_workers={number}")
         begun = time.time()
-        wait_until(process, lambda: rows(place, begun) >= moment)  # noqa: B023  # it is called before the next turn
+        wait_for_rows(process, place, moment, begun)
         kill(process)
         done = steps_done(the_run(place))
         saved = torch.load(newest_good(checkpoints / the_run(place).name), weights_only=True)["global_step"]
@@ -61,6 +61,16 @@ def test_a_run_killed_at_five_random_moments(
     run = killed_run(tmp_path, other_file_system, moments, [workers] * 5)
     assert_same_run(whole, run, other_file_system / run.name)
     print(f"bit by bit the same, after {time.monotonic() - begun:.0f} s")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_balanced_draws_go_on_after_a_kill(tmp_path: Path, other_file_system: Path, workers: int) -> None:
+    balanced = ["--data.balance=sampler", "--data.balance_power=0.5"]
+    code, output = finish(start(tmp_path / "whole", *balanced))
+    assert code == 0, output
+    run = killed_run(tmp_path / "killed", other_file_system, [4, 14], [workers] * 2, *balanced)
+    assert_same_run(the_run(tmp_path / "whole"), run, other_file_system / run.name)
 
 
 def test_another_run_is_refused_by_name(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inception_lightning.errors import InputError
-from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss, classification_losses, shares
+from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss, classification_losses, shares, weighted
 
 LABELS = torch.tensor([0, 3, 2, 3])
 
@@ -145,3 +145,67 @@ def test_every_head_has_the_loss_that_was_chosen() -> None:
     )
     main, head = binary(logits(0), SHARES), binary(logits(1), SHARES)
     assert [value.item() for value in losses.values()] == pytest.approx([main + 0.3 * head, main, head])
+
+
+WEIGHT = torch.tensor([0.5, 1.0, 3.0, 0.25, 0.0], dtype=torch.float64)
+
+
+class Own(nn.Module):
+    """A loss that has a weight as torch's losses do."""
+
+    weight: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weight", None)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        each = -(F.log_softmax(logits, dim=1) * shares(targets, logits))  # (N, K)
+        return (each if self.weight is None else each * self.weight).sum(dim=1).mean()
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), smoothed(0.1), FocalLoss(), BinaryCrossEntropy(), Own()])
+def test_a_weighted_loss_is_linear_in_the_shares_and_the_mean_of_its_parts(loss: nn.Module) -> None:
+    by_class = weighted(loss, WEIGHT)
+    mixed = 0.25 * by_class(logits(0), LABELS) + 0.75 * by_class(logits(0), LABELS.roll(1))
+    assert by_class(logits(0), SHARES).item() == pytest.approx(mixed.item())
+    parts = [by_class(logits(0)[half], LABELS[half]) for half in (slice(2), slice(2, 4))]  # two processes
+    assert by_class(logits(0), LABELS).item() == pytest.approx(sum(part.item() for part in parts) / 2)
+    assert weighted(loss, torch.ones(5).double())(logits(0), LABELS).item() == pytest.approx(
+        loss(logits(0), LABELS).item()
+    )
+    assert loss(logits(0), LABELS).item() != pytest.approx(by_class(logits(0), LABELS).item())
+
+
+def test_weights_are_torchs() -> None:
+    for epsilon in (0.0, 0.1):
+        theirs = F.cross_entropy(logits(0), LABELS, WEIGHT, reduction="none", label_smoothing=epsilon)  # (N,)
+        assert weighted(smoothed(epsilon), WEIGHT)(logits(0), LABELS).item() == pytest.approx(theirs.mean().item())
+    assert weighted(Own(), WEIGHT)(logits(0), LABELS).item() == pytest.approx(
+        weighted(nn.CrossEntropyLoss(), WEIGHT)(logits(0), LABELS).item()
+    )
+    one = F.one_hot(LABELS, 5).double()
+    positives = F.binary_cross_entropy_with_logits(logits(0), one, pos_weight=WEIGHT, reduction="none")
+    found = weighted(BinaryCrossEntropy(), WEIGHT)(logits(0), LABELS).item()
+    assert found == pytest.approx(positives.sum(dim=1).mean().item())
+
+
+def test_weights_reach_the_heads() -> None:
+    losses = classification_losses(
+        logits(0), {"b": logits(1)}, LABELS, loss=weighted(smoothed(0.0), WEIGHT), aux_weights={"b": 0.5}
+    )
+    expected = F.cross_entropy(logits(1), LABELS, WEIGHT, reduction="none").mean()
+    assert losses["loss_b"].item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        (lambda logits, targets: logits.sum(), "takes no weights of classes: give its function an argument weight"),
+        (nn.CrossEntropyLoss(weight=WEIGHT), "CrossEntropyLoss has its own weight"),
+        (nn.Linear(5, 5), "Linear has a layer's weight"),
+    ],
+)
+def test_a_loss_that_takes_no_weights_is_refused(loss: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        weighted(loss, WEIGHT)

@@ -1,0 +1,158 @@
+"""Which images are held out of training: a share of each class, or one fold of several; groups stay together."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from inception_lightning.data.base import ImageDataModule, SplitInputError, split_by_fraction
+from inception_lightning.errors import InputError, visible
+
+Groups = NDArray[np.str_]
+"""The group of each image (N,), such as a patient: its images stay on one side of every split."""
+
+SEED = 0
+"""The division is always the same one, whatever the seed of the training."""
+
+
+@dataclass(kw_only=True, eq=False)
+class DividedImages(ImageDataModule):
+    """Images of which some are held out for validation by us; `divided` says which.
+
+    Args:
+        val_fraction: Share of each class that is held out, 0..1; always the same images.
+        fold: ``[k, n]`` holds out the part k (0..n-1) of n instead, the classes evenly spread over the parts;
+            ``lightning crossval`` trains on each in turn.
+    """
+
+    val_fraction: float = 0.2
+    fold: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a fold that there is not.
+
+        Raises:
+            InputError: It is none of 0..n-1, or there are fewer than two.
+        """
+        super().__post_init__()
+        if self.fold is not None and not (0 <= self.fold[0] < self.fold[1] and self.fold[1] >= 2):
+            raise InputError(f"fold must be [k, n], the part k of 0..n-1 of at least 2, got {list(self.fold)}")
+
+    def divided(self, labels: Tensor, groups: Groups | None = None) -> tuple[Tensor, Tensor]:
+        """Indices for training and for validation.
+
+        Args:
+            labels: Class indices (N,), or rows (N, K) of 0 and 1.
+            groups: The group of each image (N,), where some belong together.
+
+        Raises:
+            SplitInputError: There are too few images or groups.
+        """
+        if groups is None:
+            if self.fold is None:
+                return split_by_fraction(strata(labels), self.val_fraction, SEED)
+            part = folds(strata(labels), self.fold[1])
+        else:
+            shares = [1 / self.fold[1]] * self.fold[1] if self.fold else [1 - self.val_fraction, self.val_fraction]
+            part = parts_of_groups(labels, groups, shares)
+        held_out = torch.from_numpy(part == (self.fold[0] if self.fold else 1))
+        return (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
+
+
+def strata(labels: Tensor) -> Tensor:
+    """What a division spreads evenly (N,): classes; of rows of labels each combination, and the single ones as one."""
+    if labels.ndim == 1:
+        return labels
+    combination, counts = labels.unique(dim=0, return_inverse=True, return_counts=True)[1:]
+    common = counts >= 2
+    if not common.any():
+        return torch.zeros_like(combination)
+    rest = int(counts.argmax()) if (~common).sum() == 1 else len(counts)
+    return torch.where(common[combination], combination, rest)
+
+
+def folds(strata: Tensor, count: int) -> NDArray[np.int64]:
+    """The fold of each image (N,), each class evenly spread over ``count`` of them.
+
+    Raises:
+        SplitInputError: No class has so many images.
+    """
+    if int(torch.bincount(strata).max()) < count:
+        raise SplitInputError(f"no class has {count} images, one for each fold: say fewer folds, or add images")
+    part = np.zeros(len(strata), np.int64)
+    splitter = StratifiedKFold(count, shuffle=True, random_state=SEED)
+    for index, (_, held_out) in enumerate(splitter.split(np.zeros(len(strata)), strata.numpy())):
+        part[held_out] = index
+    return part
+
+
+def parts_of_groups(labels: Tensor, groups: Groups, shares: list[float]) -> NDArray[np.int64]:
+    """The part of each image (N,): no group in two parts, and of each class as near to ``shares`` as that goes.
+
+    Large groups first, each is given to the part that lacks its classes most. scikit-learn's StratifiedGroupKFold does
+    the like, for equal shares and single labels only.
+
+    Raises:
+        SplitInputError: There are too few groups.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < len(shares):
+        raise SplitInputError(
+            f"there are {len(names)} groups ({', '.join(map(visible, names[:5]))}) and {len(shares)} parts to make of "
+            "them: each needs one"
+        )
+    rows = (torch.nn.functional.one_hot(labels) if labels.ndim == 1 else labels).numpy()  # (N, K)
+    order = np.argsort(group, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    shuffled = np.random.RandomState(SEED).permutation(len(members))
+    largest_first = shuffled[np.argsort([-len(members[index]) for index in shuffled], kind="stable")]
+    totals = np.append(rows.sum(axis=0), len(rows)).clip(min=1)  # (K + 1,), the last is the number of images
+    lacking = np.outer(shares, totals)  # (parts, K + 1)
+    part_of = np.zeros(len(members), np.int64)
+    for place, index in enumerate(largest_first):
+        counts = np.append(rows[members[index]].sum(axis=0), len(members[index]))
+        gain = (lacking / totals**2) @ counts  # (parts,)
+        empty = [one for one in range(len(shares)) if one not in part_of[largest_first[:place]]]
+        if len(members) - place <= len(empty):  # the last groups are for parts that have none
+            gain[[one for one in range(len(shares)) if one not in empty]] = -np.inf
+        part_of[index] = gain.argmax()
+        lacking[part_of[index]] -= counts
+    result: NDArray[np.int64] = part_of[group]
+    return result
+
+
+def groups_by_pattern(names: list[str], pattern: str) -> Groups:
+    """The group of each file: what the parentheses match in its name, or in its path where the pattern has a slash.
+
+    Raises:
+        InputError: It is no regular expression with one group in parentheses, or a name has no match.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"group_pattern {pattern!r} is no regular expression: {error}") from None
+    if expression.groups != 1:
+        raise InputError(
+            f"group_pattern {pattern!r} needs one group in parentheses, such as ^(patient\\d+)_, and has "
+            f"{expression.groups}"
+        )
+    found = [expression.search(name if "/" in pattern else name.rpartition("/")[2]) for name in names]
+    missing = [name for name, match in zip(names, found, strict=True) if match is None or match[1] is None]
+    if missing:
+        raise InputError(
+            f"group_pattern {pattern!r} does not match {len(missing):,} of {len(names):,} names, such as "
+            f"{visible(missing[0])}: every image needs a group"
+        )
+    return np.array([match[1] for match in found if match is not None])
+
+
+def shared_groups(one: Groups | None, other: Groups | None) -> list[str]:
+    """The groups that are in both."""
+    if one is None or other is None:
+        return []
+    both: list[str] = np.intersect1d(one, other).tolist()
+    return both
