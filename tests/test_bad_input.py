@@ -79,7 +79,10 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ),
         ("--trainer.callbacks+=BatchSizeFinder", "BatchSizeFinder sets an attribute of loaders that exist already"),
         ("--trainer.logger=TensorBoardLogger", "TensorBoardLogger needs save_dir, which nobody has given"),
-        ("--seed_everything=null", "seed_everything: expected bool or int"),
+        (
+            "--seed_everything=null",
+            "seed_everything: expected bool or int, got None: say a number, or false for no seed",
+        ),
         ("--trainer.callbacks+=EarlyStoping", "there is no class EarlyStoping: did you mean EarlyStopping?"),
         (
             "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitr",
@@ -109,9 +112,9 @@ def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> 
         ),
         (
             ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/nothing"],
-            "Early stopping conditioned on metric `val/nothing` which is not available",
+            "EarlyStopping watches val/nothing, which nobody logs: say one of train/loss, ",
         ),
-        (["--checkpoint.monitor=val/nothing"], "`ModelCheckpoint(monitor='val/nothing')` could not find the monitored"),
+        (["--checkpoint.monitor=val/nothing"], "checkpoint.monitor watches val/nothing, which nobody logs: "),
         (["--data.batch_size=1"], "a batch of one image leaves batch norm a single value of each channel"),
         (
             ["--trainer.default_root_dir=/dev/null/x"],

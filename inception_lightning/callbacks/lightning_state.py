@@ -6,7 +6,7 @@ Averages have theirs in `averaging`, which subclasses Lightning's own.
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 
 
 def logged_steps(checkpoint: dict[str, Any]) -> int:
@@ -42,6 +42,11 @@ def begin_validation_again(checkpoint: dict[str, Any]) -> None:
     begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
     place = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
     place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+
+
+def shards_weights(trainer: pl.Trainer) -> bool:
+    """Whether no process has the whole network, so that one alone can compute nothing with it."""
+    return isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy | DeepSpeedStrategy)
 
 
 def waits_for_every_gradient(trainer: pl.Trainer) -> bool:

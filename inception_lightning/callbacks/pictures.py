@@ -1,6 +1,7 @@
 """Pictures of a run: the first training views, curves, and the worst validation images with their predictions."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from torchvision.utils import save_image
 
 from inception_lightning.callbacks.curves import draw_curves
+from inception_lightning.callbacks.lightning_state import shards_weights
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import spared
@@ -20,6 +22,8 @@ from inception_lightning.training.classifier import InceptionClassifier
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 VIEWS = 32
 SIDE = 96  # pixels that a small view is enlarged to
@@ -54,7 +58,9 @@ class Pictures(Callback):
         if (self.folder / "metrics.csv").is_file():
             with spared("curves.png"):
                 self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv"))
-        if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
+        if shards_weights(trainer):
+            log.info("predictions.png is left out: each process has a part of the network, and one alone would wait")
+        elif isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
             with spared("predictions.png"), at_best(pl_module, self.best) as which:
                 guesses = predict_some(pl_module, data)
                 for board in boards(trainer):

@@ -16,6 +16,7 @@ from inception_lightning.models import Inception
 from inception_lightning.models.cost import count_macs, count_parameters, shapes, skeleton
 
 ACCURACY = "val/top1"
+PRECISION = "val/map"  # mean over classes, where images have several labels
 SHARES = ("/top1", "/top5")
 """How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
 
@@ -169,6 +170,7 @@ class LineProgress(ProgressBar):
         self.seconds = seconds
         self.enabled = True
         self.last_line = time.monotonic()
+        self.validated = False  # since the last epoch ended
         self.left: TimeLeft | None = None
 
     def disable(self) -> None:
@@ -191,9 +193,14 @@ class LineProgress(ProgressBar):
         if time.monotonic() - self.last_line >= self.seconds:
             self._say(trainer, f"batch {batch_idx + 1}/{trainer.num_training_batches}  ", ("train/loss",))
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note that there are new figures."""
+        self.validated = self.validated or not trainer.sanity_checking
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say how the epoch went."""
-        self._say(trainer, "", ("train/loss", "val/loss", ACCURACY))
+        """Say how the epoch went; of validation, only where there was one."""
+        self._say(trainer, "", ("train/loss", *(("val/loss", ACCURACY, PRECISION) if self.validated else ())))
+        self.validated = False
 
     def _say(self, trainer: pl.Trainer, position: str, names: tuple[str, ...]) -> None:
         self.last_line = time.monotonic()
@@ -202,6 +209,13 @@ class LineProgress(ProgressBar):
         seconds = self.left.seconds() if self.left else None
         if seconds:
             values.append(f"{clock(seconds)} left")
-        epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         if self.enabled:
-            print(f"epoch {trainer.current_epoch + 1}{epochs}  {position}{'  '.join(values)}", flush=True)
+            print(f"{_place(trainer)}  {position}{'  '.join(values)}", flush=True)
+
+
+def _place(trainer: pl.Trainer) -> str:
+    """Where training is, of how much where that is known."""
+    epoch = f"epoch {trainer.current_epoch + 1}"
+    if trainer.max_epochs not in (None, -1):
+        return f"{epoch}/{trainer.max_epochs}"
+    return epoch if trainer.max_steps == -1 else f"{epoch}  step {trainer.global_step}/{trainer.max_steps}"

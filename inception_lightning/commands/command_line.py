@@ -23,12 +23,14 @@ class CommandLine:
         words: The words as they were given, the command first.
         flags: Those of them that are neither pages nor trust, in order.
         pages: The pages' content, the first one first.
+        files: The file of each page; None for one that was said on the command line.
         trusted: The packages that pages may name beside `trust.TRUSTED`; None for everything.
     """
 
     words: tuple[str, ...]
     flags: tuple[str, ...]
     pages: tuple[dict[str, Any], ...]
+    files: tuple[Path | None, ...]
     trusted: tuple[str, ...] | None
 
     @classmethod
@@ -40,6 +42,7 @@ class CommandLine:
         """
         flags: list[str] = []
         pages: list[dict[str, Any]] = []
+        files: list[Path | None] = []
         trusted: list[str] | None = []
         rest = iter(words[1:])
         for word in rest:
@@ -49,6 +52,7 @@ class CommandLine:
                 if not value:
                     raise InputError(f"{name} needs a value")
             if name in PAGE:
+                files.append(None if value.startswith("{") else Path(value))
                 pages.append(parse_page(value, "--config") if value.startswith("{") else read_page(Path(value)))
             elif name == TRUST and trusted is not None:
                 trusted += value.split(",")
@@ -56,7 +60,7 @@ class CommandLine:
                 trusted = None
             elif name != TRUST:
                 flags.append("--help" if word == HELP_ALL else word)
-        return cls(tuple(words), tuple(flags), tuple(pages), None if trusted is None else tuple(trusted))
+        return cls(tuple(words), tuple(flags), tuple(pages), tuple(files), None if trusted is None else tuple(trusted))
 
     @property
     def command(self) -> str:
@@ -82,6 +86,10 @@ class CommandLine:
         keys = (key, f"{key}.class_path")
         values = self._in_flags(*keys) if flags_only else self._values(*keys)
         return next((one for one in values if isinstance(one, str)), None)
+
+    def flagged(self, key: str) -> str | None:
+        """What the last flag gives to a dotted ``key``; or None."""
+        return next(self._in_flags(key), None)
 
     def _values(self, *keys: str) -> Iterator[Any]:
         yield from self._in_flags(*keys)

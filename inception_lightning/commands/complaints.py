@@ -102,7 +102,8 @@ def _about_a_value(complaint: str, where: str) -> str | None:
     if found := NO_SUBCLASS.search(complaint):
         return f"{where}: {found[1]} is no {found[2]}"
     if found := WRONG_VALUE.search(complaint) or union:
-        return f"{where}: expected {_readable(found[1])}, got {found[2]}"
+        hint = ": say a number, or false for no seed" if where == "seed_everything" else ""
+        return f"{where}: expected {_readable(found[1])}, got {found[2]}{hint}"
     if found := MISSING_OPTION.search(complaint):
         return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
     return None

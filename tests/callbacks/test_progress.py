@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from inception_lightning.callbacks import LineProgress, NetSummary
+from inception_lightning.callbacks import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
@@ -45,6 +45,30 @@ def test_long_epochs_say_where_they_are(tmp_path: Path, capsys: pytest.CaptureFi
     fit(tmp_path, LineProgress(seconds=0), max_epochs=1)
     lines = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == [*(f"epoch 1/1  batch {batch}/3" for batch in (1, 2, 3)), "epoch 1/1"]
+
+
+def test_an_epoch_without_validation_shows_no_older_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(), max_epochs=3, check_val_every_n_epoch=2)
+    assert ["val/" in line for line in capsys.readouterr().out.splitlines()] == [False, True, False]
+
+
+def test_a_run_that_is_as_long_as_its_steps_counts_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(), max_epochs=-1, max_steps=5)
+    places = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
+    assert places == ["epoch 1  step 3/5", "epoch 2  step 5/5"]
+
+
+def test_a_bar_of_a_run_without_an_end_counts_no_epochs(tmp_path: Path) -> None:
+    said = []
+
+    class Heard(TerminalProgress):
+        def _get_train_description(self, current_epoch: int) -> str:
+            said.append(super()._get_train_description(current_epoch).strip())
+            return said[-1]
+
+    fit(tmp_path, Heard(), max_epochs=-1, max_steps=2)
+    fit(tmp_path, Heard(), max_epochs=1)
+    assert set(said) == {"Epoch 1", "Epoch 1/1"}
 
 
 def test_other_processes_are_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,13 @@ import pytest
 from lightning.pytorch.callbacks import BackboneFinetuning, EarlyStopping
 
 from inception_lightning.callbacks import Continuation, WeightAverage
-from inception_lightning.commands.refusals import INSTEAD, refuse_crowd, refuse_options, refuse_variables
+from inception_lightning.commands.refusals import (
+    INSTEAD,
+    refuse_crowd,
+    refuse_options,
+    refuse_variables,
+    warn_of_slow_precision,
+)
 from inception_lightning.data import Digits
 from inception_lightning.errors import InputError
 from inception_lightning.loading.views import Augmentation, CenterCrop
@@ -67,6 +73,25 @@ def test_more_processes_than_a_machine_bears(tmp_path: Path) -> None:
     refuse_crowd(quiet_trainer(tmp_path, devices=2))
     with pytest.raises(InputError, match=f"this machine has {cores} cores; say --trainer.devices {cores} or less"):
         refuse_crowd(quiet_trainer(tmp_path, devices=5 * cores))
+
+
+@pytest.mark.parametrize(
+    ("precision", "capabilities", "said"),
+    [
+        ("bf16-true", {"avx2": True, "avx512_bf16": False}, "no instructions for bfloat16"),
+        ("bf16-true", {"avx512_bf16": True}, ""),
+        ("bf16-true", {"bf16": True}, ""),  # ARM
+        ("bf16-true", None, ""),
+        ("16-true", {"avx512_bf16": True}, "no instructions for float16"),
+        ("32-true", {}, ""),
+    ],
+)
+def test_half_precision_without_its_instructions_is_said_to_be_slow(
+    tmp_path: Path, precision: Any, capabilities: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_slow_precision(quiet_trainer(tmp_path, precision=precision), capabilities)
+    assert said in caplog.text
+    assert ("no instructions" in caplog.text) == bool(said)
 
 
 @pytest.mark.parametrize(
