@@ -13,6 +13,7 @@ from inception_lightning.errors import InputError
 # argparse's errors have no fields that say what was wrong
 UNKNOWN = re.compile(r"unrecognized arguments: --?([\w.-]+)")
 CHOICE = re.compile(r"invalid choice: '(.+?)' \(choose from (.+)\)")
+OPTION = re.compile(r"argument (--[\w.]+)")
 WORD = re.compile(r"\w+")
 
 STANDARD = "pytorch-fid/inception_v3"  # what the Fréchet Inception distance is measured with
@@ -34,7 +35,9 @@ class Options(argparse.ArgumentParser):
         if unknown := UNKNOWN.search(message):
             known = [option.lstrip("-") for option in self._option_string_actions]
             raise InputError(f"there is no option {unknown[1]}{instead(unknown[1], known)}")
-        if choice := CHOICE.search(message):
+        if (choice := CHOICE.search(message)) and (option := OPTION.match(message)):
+            raise InputError(f"there is no {option[1]} {choice[1]}: choose from {choice[2]}")
+        if choice:
             raise InputError(f"there is no {self.prog} {choice[1]}{instead(choice[1], WORD.findall(choice[2]))}")
         raise InputError(f"{message}; {self.prog} --help lists the options")
 
