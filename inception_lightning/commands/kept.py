@@ -64,6 +64,8 @@ def write(name: str, text: str) -> None:
 def name_of(words: Sequence[str]) -> str | None:
     """The name under which what the words print is kept; None where it depends on more than the words."""
     match words:
+        case ["schema"]:
+            pass
         case ["models", *rest] if all(word.isalnum() or word == "--json" for word in rest):
             pass
         case ["fit" | "validate" | "test" | "predict", "--help-all"]:

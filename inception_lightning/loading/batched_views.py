@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from inception_lightning.loading.dataset import Label
 from inception_lightning.loading.random_numbers import STEPS
 
 Words: TypeAlias = NDArray[np.uint32]
@@ -34,17 +35,17 @@ SHRUNK = 2
 CHUNK = 32
 
 
-class SampleBatch(Sequence[tuple[Tensor, int]]):
+class SampleBatch(Sequence[tuple[Tensor, Label]]):
     """A batch that is put together already, and the sequence of its samples to whoever wants them one by one.
 
     Args:
         images: uint8 (N, 3, H, W), channels-last in memory.
-        labels: int64 (N,).
+        labels: Class indices (N,), or rows (N, K).
     """
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images = images
-        self.labels = labels
+        self.labels = labels.long() if labels.ndim == 1 else labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,7 +53,8 @@ class SampleBatch(Sequence[tuple[Tensor, int]]):
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return SampleBatch(self.images[place], self.labels[place])
-        return self.images[place], int(self.labels[place])
+        label = self.labels[place]
+        return self.images[place], label if label.ndim else int(label)
 
 
 class BatchedViews:

@@ -305,19 +305,14 @@ class RandomViews(Dataset[tuple[Tensor, Label]]):
             return self._view(key, index), self._label(index)
         return self._good_view(key, self.quarantine), self._label(index)
 
-    def _label(self, index: int) -> Label:
-        return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
-
     def __getitems__(self, keys: Sequence[tuple[int, ...]]) -> Sequence[tuple[Tensor, Label]]:
         """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
         images, batched = self.dataset.tensor(), self.batched
         if images is None or batched is None or self.labels.ndim != 1:
             return [self[key] for key in keys]
-        parts = list(zip(*keys, strict=True))
-        indices = parts[1]
-        words = self.numbers.words(mixed_seeds(self.seed, *parts), WORDS)
-        labels = torch.from_numpy(self.labels[list(indices)]).long()
-        return SampleBatch(batched.views(images, indices, words), labels)
+        epochs, indices, repeats = zip(*((*key, 0)[:3] for key in keys), strict=True)
+        words = self.numbers.words(mixed_seeds(self.seed, epochs, indices, repeats), WORDS)
+        return SampleBatch(batched.views(images, indices, words), self.dataset.labels[list(indices)])
 
     @cached_property
     def batched(self) -> BatchedViews | None:
@@ -327,6 +322,9 @@ class RandomViews(Dataset[tuple[Tensor, Label]]):
         if images is None or not usual or images.shape[1] != 3 or images.dtype != torch.uint8:
             return None
         return self.view.together(*images.shape[2:])
+
+    def _label(self, index: int) -> Label:
+        return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
 
     def _view(self, key: tuple[int, ...], shown: int) -> Tensor:
         image = self.dataset.open(shown)
@@ -375,12 +373,12 @@ class FixedViews(Dataset[tuple[Tensor, Label]]):
         """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
         images = self.dataset.tensor()
         usual = type(self).__getitem__ is FixedViews.__getitem__ and type(self.view) is FixedView
-        whole = usual and self.view.count == 1 and self.dataset.labels.ndim == 1
-        if images is None or not whole or self.view.window(*images.shape[2:]) is not None:
+        usual = usual and self.view.count == 1
+        if images is None or not usual or self.view.window(*images.shape[2:]) is not None:
             return [self[index] for index in indices]
         chosen = torch.as_tensor(indices)
         views = self.view.whole(images[chosen]).contiguous(memory_format=torch.channels_last)
-        return SampleBatch(views, self.dataset.labels[chosen].long())
+        return SampleBatch(views, self.dataset.labels[chosen])
 
 
 class PhotoViews(FixedViews):

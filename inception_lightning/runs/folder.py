@@ -1,10 +1,10 @@
 """Folders of runs: new ones, and those that are there."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +16,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from inception_lightning.errors import InputError
 from inception_lightning.pages import read_page
 from inception_lightning.runs.checkpoints import LAST, PREVIOUS, last_saved
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,10 @@ def held(folder: Path) -> Iterator[None]:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
         yield
         return
+    if sys.platform == "win32":
+        log.warning("no locks on Windows: see to it that one process at a time trains in %s", folder)
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder)
@@ -74,7 +81,8 @@ def held(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(
             f"another process is training in {folder}: wait until it has ended, or start a new run"
@@ -147,7 +155,7 @@ def checkpoint_place(page: dict[str, Any]) -> str | None:
 
 
 def run_to_continue(place: Path) -> Path | None:
-    """The run in ``place`` whose checkpoint was saved last, as its manifest says: file times change with a copy."""
+    """The run in ``place`` whose checkpoint was saved last, as its manifest says: files may be copied."""
     found = []
     for page in place.glob(f"*/{PAGE}"):
         folder = page.parent / "checkpoints"

@@ -1,6 +1,7 @@
 """The loggers of a run: metrics.csv always, W&B by default and never a condition."""
 
 import contextlib
+import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -24,6 +25,7 @@ PROJECT = "inception_lightning"
 
 PROBE_SECONDS = 5.0
 INIT_SECONDS = 10.0
+SERVICE_SECONDS = 120.0  # a machine may have much else to do
 FINISH_SECONDS = "60"  # for what is still to be uploaded at the end; WANDB_FINISH_TIMEOUT is heeded
 _staged: dict[str, str] = {}
 _given_up: set[str] = set()
@@ -52,7 +54,7 @@ class Wandb:
 
 
 def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
-    """The W&B logger of a run, all of its files in the run's folder or in WANDB_DIR; None where W&B is disabled.
+    """The W&B logger of a run, with its files in the run's folder or in WANDB_DIR; None if W&B is off or cannot start.
 
     What nobody says here, W&B's own variables say: WANDB_ENTITY, WANDB_NOTES, WANDB_JOB_TYPE and so on.
 
@@ -68,7 +70,8 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
-    wandb.setup(wandb.Settings(mode=mode))  # before the first warning, and so that the flag beats the environment
+    if not _starts(mode):
+        return None
     why_not = None if mode == "offline" else obstacle()
     place = Path(os.environ.get("WANDB_DIR") or folder)
     if why_not:
@@ -89,6 +92,20 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
 def project(said: str | None) -> str:
     """The project of a run whose page says ``said``."""
     return said or os.environ.get("WANDB_PROJECT") or PROJECT
+
+
+def _starts(mode: Literal["online", "offline"]) -> bool:
+    """Start W&B's service, before the first warning, and so that the flag beats the environment; whether it does."""
+    import wandb
+
+    with contextlib.suppress(ImportError):  # where wandb 0.31 would report why it does not start, it waits for itself
+        importlib.import_module("wandb.analytics.opentelemetry.opentelemetry_proxy").disable()
+    try:
+        wandb.setup(wandb.Settings(mode=mode, x_service_wait=SERVICE_SECONDS))
+    except Exception as error:  # no memory, no processes, no such file
+        log.warning("W&B is left out, its service does not start: %s", " ".join(str(error).split()))
+        return False
+    return True
 
 
 def _said_outside() -> Literal["online", "offline", "disabled"]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from inception_lightning.data import Augmentation, CenterCrop, Digits
 from inception_lightning.loading import batched_views
 from inception_lightning.loading.batched_views import WORDS, SampleBatch, inception_crops
-from inception_lightning.loading.dataset import ImageTensors
+from inception_lightning.loading.dataset import ImageTensors, Label
 from inception_lightning.loading.loaders import TrainLoader, collate
 from inception_lightning.loading.random_numbers import RandomNumbers
 from inception_lightning.loading.sampler import TrainSampler
@@ -125,7 +125,7 @@ class Darker(ImageTensors):
 class Labelled(RandomViews):
     """Views with labels of one's own."""
 
-    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, ...]) -> tuple[Tensor, Label]:
         return super().__getitem__(key)[0], 99
 
 
@@ -143,6 +143,16 @@ def test_a_batch_is_the_sequence_of_its_samples() -> None:
     assert [label for _, label in batch] == [0, 1, 2, 3]
     assert [label for _, label in batch[1:3]] == [1, 2]
     assert all(image.shape == (3, 2, 2) for image, _ in batch)
+
+
+def test_repeats_are_views_of_their_own_and_rows_of_labels_stay_rows() -> None:
+    images = noise(6, 32, 32)
+    several = RandomViews(ImageTensors(images.images, torch.eye(6)), CIFAR.build(32), seed=0)
+    keys: list[tuple[int, ...]] = [(0, 3), (0, 3, 0), (0, 3, 1), (0, 3, 2), (0, 5)]
+    batch = collate(several.__getitems__(keys))
+    assert_same_batch(batch, one_by_one(several, keys))
+    assert torch.equal(batch[0][0], batch[0][1])
+    assert not torch.equal(batch[0][1], batch[0][2])
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,15 @@ def test_offline_by_wish_says_nothing_and_keeps_what_was_wanted(tmp_path: Path) 
     assert [json.loads(line) for line in lines] == [
         {"offline": True, "name": "mine", "project": "other", "tags": ["a", "b"]}
     ]
+
+
+def test_a_service_that_does_not_start_leaves_it_out(tmp_path: Path) -> None:
+    words = [str(tmp_path / "run"), '{"mode": "offline"}', shutil.which("false") or ""]
+    code, said = finish(module("tests.runs.logs_a_number", *words))
+    assert code == 0, said
+    warned, printed = said.splitlines()
+    assert warned.startswith("W&B is left out, its service does not start: ")
+    assert printed == "none"
 
 
 def test_disabled_leaves_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def trained(folder: Path, *more: Callback, processes: int = 1) -> list[dict[str,
             *more,
             WeightAverage(0.9),
             ResidualTelemetry(every_n_steps=100),
-            LineProgress(),
+            LineProgress(3600),  # its line, once a minute, reads the loss
             FiniteGuard(),
         ),
         *(DeadNetwork(), Continuation(folder=folder), Speed(folder)),
