@@ -60,7 +60,7 @@ class PredictionWriter(Callback):
             plain = outputs._asdict() if known_kind else outputs  # which loads as data only
             self.others.append(move_data_to_device(plain, torch.device("cpu")))  # a GPU's memory is for the rest
             return
-        known, had_reasons = len(self.rows), bool(self.reasons)
+        new, had_reasons = list[int](), bool(self.reasons)
         cells = _label_cells if isinstance(outputs, LabelPrediction) else _class_cells
         self.labels = photos.class_names if isinstance(outputs, LabelPrediction) else ()
         for number, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
@@ -70,8 +70,9 @@ class PredictionWriter(Callback):
             if number < 0:
                 self.reasons[index] = _reason(photos, index)
             self.rows[index] = row
-        since = known if bool(self.reasons) == had_reasons else 0  # with a new column, all anew
-        self._write(self._part(trainer), since)
+            new.append(index)
+        begun = len(self.rows) > len(new) and bool(self.reasons) == had_reasons  # with a new column, all anew
+        self._write(self._part(trainer), new if begun else None)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Have the rows of all processes in one file, in the photos' order, and say what is in it."""
@@ -95,15 +96,16 @@ class PredictionWriter(Callback):
         """The file of this process's rows: the whole one, where no other process has any."""
         return self.path if trainer.world_size == 1 else self.path.with_stem(f"predictions-{trainer.global_rank}")
 
-    def _write(self, path: Path, since: int = 0) -> None:
-        """Write the rows from the one at ``since`` on; all of them into a file that takes the other's place."""
-        order = list(self.rows)[since:]
-        rows: Iterable[Row] = (self._with_reason(index) for index in (order if since else sorted(order)))
+    def _write(self, path: Path, new: Sequence[int] | None = None) -> None:
+        """Append the ``new`` rows; without them, write all into a file that takes the other's place."""
+        rows: Iterable[Row] = (self._with_reason(index) for index in (sorted(self.rows) if new is None else new))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            written = path if since else path.with_suffix(".partial")
-            with written.open("a" if since else "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                if not since and order:
+            written = path.with_suffix(".partial") if new is None else path
+            with written.open(
+                "w" if new is None else "a", newline="", encoding="utf-8", errors="surrogateescape"
+            ) as file:
+                if new is None and self.rows:
                     csv.writer(file).writerow(self._header())
                 csv.writer(file).writerows(rows)
             os.replace(written, path)
