@@ -68,7 +68,8 @@ def test_two_processes_leave_one_run(run: Run) -> None:
     }
     assert {path.name for path in (run.folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "manifest.json"}
     assert len(list((run.folder / "wandb").glob("offline-run-*/*.wandb"))) == 1
-    assert len([line for line in run.printed if line.startswith("epoch 1/1")]) == 1
+    ends = [line for line in run.printed if line.startswith("epoch 1/1") and "val/loss" in line]
+    assert len(ends) == 1  # beside those that a slow epoch prints meanwhile
     assert len([line for line in run.printed if line.startswith("run  ")]) == 1
 
 

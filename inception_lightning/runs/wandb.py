@@ -54,7 +54,7 @@ class Wandb:
 
 
 def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
-    """The W&B logger of a run, with its files in the run's folder or in WANDB_DIR; None if W&B is off or cannot start.
+    """The W&B logger of a run, its files in its folder or in WANDB_DIR; None where W&B is disabled or does not start.
 
     What nobody says here, W&B's own variables say: WANDB_ENTITY, WANDB_NOTES, WANDB_JOB_TYPE and so on.
 
