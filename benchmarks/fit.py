@@ -24,6 +24,7 @@ from inception_lightning.commands.exit_codes import exit_code
 from inception_lightning.commands.fit import InceptionCLI, main
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.optim import fused
 
 WARM_UP = 5
 """Turns that are not counted: memory is being found, convolutions are being chosen."""
@@ -48,7 +49,8 @@ class PlainTwin(Callback):
         self.twin = copy.deepcopy(pl_module.net)
         self.weights, self.smoothing = pl_module.aux_weights, pl_module.label_smoothing
         self.mean, self.std = pl_module.mean.clone(), pl_module.std.clone()
-        self.optimizer = pl_module.optimizer([p for p in self.twin.parameters() if p.requires_grad])
+        optimizer = fused(pl_module.optimizer, trainer)
+        self.optimizer = optimizer([p for p in self.twin.parameters() if p.requires_grad])
         self.clip = trainer.gradient_clip_val
         self.bfloat16 = trainer.precision == "bf16-mixed"
         self.batches: Iterator[Batch] = chain.from_iterable(map(iter, repeat(data.train_dataloader())))

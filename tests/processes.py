@@ -19,6 +19,8 @@ from tests.forks import Process
 
 PATIENCE = 600
 """Seconds that a test waits for what is sure to come, on a machine with ten times as much to do as it has cores."""
+SOON = 120
+"""Seconds within which all processes of a training that ends are gone, on such a machine; libraries wait for hours."""
 LEFT_BEHIND = ("PYTEST_", "INCEPTION_", "WANDB_DATA", "WANDB_CACHE")
 """How variables begin that other runs of this process leave in its environment."""
 SMALL = [

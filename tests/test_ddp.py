@@ -59,6 +59,7 @@ def test_two_processes_leave_one_run(run: Run) -> None:
         "speed.csv",
         "checkpoints",
         "curves.png",
+        "views.png",
         "predictions.png",
         "confusion.csv",
         "confusion.png",

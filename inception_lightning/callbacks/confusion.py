@@ -30,7 +30,11 @@ class Confusion(Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start a new matrix, so that what remains at the end is the last validation's."""
         self.counts = None
-        if isinstance(pl_module, InceptionClassifier) and pl_module.num_classes <= MAX_CLASSES:
+        if trainer.sanity_checking:  # two batches that nobody asked about
+            return
+        if not isinstance(pl_module, InceptionClassifier) or pl_module.several_labels:
+            return
+        if pl_module.num_classes <= MAX_CLASSES:
             counts = MulticlassConfusionMatrix(pl_module.num_classes, validate_args=False)
             self.counts = counts.to(pl_module.device)
 

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -78,12 +77,16 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """Record the arguments, and put a number for ``num_workers`` where none was given.
 
         Raises:
-            InputError: The power is out of range.
+            InputError: A number is out of range.
         """
         if not self.is_recorded:  # by the __init__ of a subclass
             self.record(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         super().__init__()
         balancing.check_power(self.balance_power)
+        for name, least in (("image_size", 1), ("batch_size", 1), ("num_workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"data.{name} must be at least {least}, got {value}")
         if self.num_workers is None:
             self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
 
@@ -246,6 +249,8 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
             f"{refusal}: {alone} of {len(counts)} classes have a single image, and training and validation need one "
             "each; add images, or make the folders train and val yourself"
         )
+    from sklearn.model_selection import train_test_split  # not at the start: it takes a second
+
     try:
         train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
     except ValueError as error:

@@ -1,21 +1,25 @@
 """Predictions for a few validation images, as a picture and as a table on W&B."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import wandb
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
-from inception_lightning.loading.dataset import label_names
+from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
+if TYPE_CHECKING:
+    import wandb
+    from matplotlib.figure import Figure
+
 GRID = (4, 8)  # rows and columns of the picture
+SEEN = 1024  # validation images that the worst are chosen from
+BATCH = 64  # images at a time
 
 
 class Guess(NamedTuple):
@@ -23,9 +27,9 @@ class Guess(NamedTuple):
 
     Attributes:
         image: uint8 (3, H, W), resized and cropped as the network sees it.
-        true: Name of the true class.
-        predicted: Name of the most probable class.
-        probability: The network's probability of ``predicted``, 0..1.
+        true: Name of the true class, or names of several labels.
+        predicted: Name of the most probable class, or of the labels above their thresholds.
+        probability: The network's probability of the most probable class, 0..1.
     """
 
     image: Tensor
@@ -35,20 +39,37 @@ class Guess(NamedTuple):
 
 
 def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
-    """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
+    """Predictions for up to 32 (`GRID`) of `SEEN` validation images: the worst mistakes first, then the least sure.
+
+    The images are spread evenly over the validation set; a mistake is the worse the surer the network is of it.
+    """
     views = data.views("val")
-    samples = [views[index] for index in spread(len(views), GRID[0] * GRID[1])]
-    probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
+    places = spread(len(views), SEEN)
     names = data.class_names  # once: CIFAR reads them from its archive
-    answers = zip(samples, classes.tolist(), probabilities.tolist(), strict=True)
-    return [
-        Guess(image, ", ".join(label_names(label, names)), names[guess], share)
-        for (image, label), guess, share in answers
-    ]
+    kept: list[tuple[bool, float, Guess]] = []
+    for start in range(0, len(places), BATCH):
+        samples = [views[index] for index in places[start : start + BATCH]]
+        probabilities = _predict(module, torch.stack([image for image, _ in samples]))  # (N, K)
+        best, classes = probabilities.max(dim=1)  # (N,), (N,)
+        said: list[Label] = classes.tolist()
+        if module.thresholds is not None:
+            said = list(probabilities >= module.thresholds.cpu())
+        for (image, label), guess, share in zip(samples, said, best.tolist(), strict=True):
+            true, answer = (", ".join(label_names(one, names)) for one in (label, guess))
+            kept.append((true == answer, share if true == answer else -share, Guess(image, true, answer, share)))
+        kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
+    return [guess for *_, guess in kept]
 
 
-def draw_predictions(guesses: Sequence[Guess]) -> Figure:
-    """The images with their true and predicted class names; mistakes are red and marked with a cross."""
+def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's network") -> "Figure":
+    """The images with their true and predicted class names; mistakes are red and marked with a cross.
+
+    Args:
+        guesses: What `predict_some` gives.
+        which: Whose predictions they are.
+    """
+    from matplotlib.figure import Figure
+
     rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows))
     figure.subplots_adjust(left=0.03, right=0.97, bottom=0.01, top=0.9, wspace=0.1, hspace=0.35)
@@ -56,15 +77,17 @@ def draw_predictions(guesses: Sequence[Guess]) -> Figure:
         axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
         right = guess.true == guess.predicted
-        axis.imshow(guess.image.permute(1, 2, 0).numpy())  # (H, W, 3)
-        title = f"true {short_name(guess.true)}\nsays {short_name(guess.predicted)}{'' if right else ' ✗'}"
-        axis.set_title(title, fontsize=9, color="black" if right else "#c22")
-    figure.suptitle("Validation images and what the last epoch's network says; mistakes in red with a cross")
+        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
+        says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
+        axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")
+    figure.suptitle(f"Validation images and what {which} says: worst mistakes first (red), then the least sure")
     return figure
 
 
-def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
+def predictions_table(guesses: Sequence[Guess]) -> "wandb.Table":
     """The guesses as a W&B table: image, true class, predicted class, probability."""
+    import wandb
+
     rows = [
         [wandb.Image(image.permute(1, 2, 0).numpy()), visible(true), visible(predicted), probability]
         for image, true, predicted, probability in guesses
@@ -77,6 +100,6 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
     training = module.training
     module.eval()
     with torch.inference_mode():
-        probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
+        logits: Tensor = module(images.to(module.device)).float().cpu()
     module.train(training)
-    return probabilities
+    return logits.sigmoid() if module.several_labels else logits.softmax(dim=1)

@@ -117,9 +117,9 @@ class TrainLoader(_Loader):
         """Go on where ``state`` was taken."""
         self.epoch, self.batches, self.resumed = state["epoch"], state["batches"], True
 
-    def indices(self) -> list[int]:
-        """The samples of the batch that was handed out last."""
-        end = self.batches * self.batch_size
+    def indices(self, batches: int | None = None) -> list[int]:
+        """The samples of the batch that was handed out last, or of the epoch's batch number ``batches``, from 1."""
+        end = (self.batches if batches is None else batches) * self.batch_size
         return self.sampler.share()[end - self.batch_size : end]
 
 

@@ -72,9 +72,30 @@ class Augmentation:
     rand_augment: int = 0
     erasing: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range.
+
+        Raises:
+            InputError: One is.
+        """
+        _refuse_unless(
+            0 < self.area[0] <= self.area[1] <= 1, "area", "two shares of 0..1, the smaller first", self.area
+        )
+        _refuse_unless(
+            0 < self.aspect[0] <= self.aspect[1], "aspect", "two ratios above 0, the smaller first", self.aspect
+        )
+        _refuse_unless(self.distortion >= 0, "distortion", "at least 0", self.distortion)
+        _refuse_unless(0 <= self.rand_augment <= 30, "rand_augment", "0..30", self.rand_augment)
+        _refuse_unless(0 <= self.erasing <= 1, "erasing", "0..1", self.erasing)
+
     def build(self, image_size: int) -> "RandomView":
         """The view that comes out as uint8 (3, image_size, image_size)."""
         return RandomView(self, image_size)
+
+
+def _refuse_unless(fits: bool, name: str, wanted: str, got: object) -> None:
+    if not fits:
+        raise InputError(f"{name} of the images' views must be {wanted}, got {got}")
 
 
 @settings
@@ -88,6 +109,14 @@ class CenterCrop:
 
     fraction: float = 0.875
     interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse a share out of range.
+
+        Raises:
+            InputError: It is.
+        """
+        _refuse_unless(0 < self.fraction <= 1, "fraction", "above 0 and at most 1", self.fraction)
 
     def build(self, image_size: int) -> "FixedView":
         """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
@@ -279,7 +308,7 @@ class RandomViews(Dataset[tuple[Tensor, Label]]):
     def __getitems__(self, keys: Sequence[tuple[int, ...]]) -> Sequence[tuple[Tensor, Label]]:
         """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
         images, batched = self.dataset.tensor(), self.batched
-        if images is None or batched is None:
+        if images is None or batched is None or self.labels.ndim != 1:
             return [self[key] for key in keys]
         epochs, indices, repeats = zip(*((*key, 0)[:3] for key in keys), strict=True)
         words = self.numbers.words(mixed_seeds(self.seed, epochs, indices, repeats), WORDS)

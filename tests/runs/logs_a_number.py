@@ -6,10 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+from wandb.sdk.lib.service import service_process
+
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("inception_lightning").setLevel(logging.INFO)
+if len(sys.argv) > 3:  # another program in place of W&B's service
+    vars(service_process)["get_core_path"] = lambda: sys.argv[3]
 start = time.monotonic()
 logger = wandb_logger(Path(sys.argv[1]), Wandb(**json.loads(sys.argv[2])))
 if logger is None:
@@ -18,6 +22,7 @@ else:
     logger.log_metrics({"val/top1": 0.5}, step=1)
     run = logger.experiment
     seconds = time.monotonic() - start
-    print(json.dumps({"offline": run.settings._offline, "name": run.name, "project": run.project, "tags": run.tags}))
+    names = ("name", "project", "tags", "group", "entity", "notes")
+    print(json.dumps({"offline": run.settings._offline} | {name: getattr(run, name) for name in names}))
     run.finish()
     print(seconds)

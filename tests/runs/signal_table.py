@@ -16,7 +16,7 @@ from typing import NamedTuple
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
-from tests.forks import Process
+from tests.forks import PROGRAM, Process
 from tests.processes import PATIENCE, TWO, finish, last_checkpoint, start, start_python, the_run, wait_until
 from tests.runs.test_resuming import steps_done
 
@@ -24,6 +24,7 @@ CODES = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129, "SIGUSR1": 143}
 MOMENTS = ("start-up", "step", "validation", "save", "pictures")
 PICTURES = {"curves.png", "predictions.png", "confusion.png", "confusion.csv"}
 TOLD = "told"
+LEFT_SECONDS = 60
 
 
 class Case(NamedTuple):
@@ -103,7 +104,7 @@ def measure(case: Case, place: Path) -> Found:
     options = [f"--data.num_workers={case.workers}", *(TWO if case.processes == 2 else [])]
     if case.moment == "start-up":
         process = start_python(runs, *options)
-        wait_until(process, lambda: _imports_torch(_last_process(process, case)), "import of torch")
+        wait_until(process, lambda: _imports_torch(process, case), "import of torch")
     else:
         pause = ["--trainer.callbacks+=tests.runs.signal_table.Pause", f"--trainer.callbacks.moment={case.moment}"]
         process = start(runs, *options, "--trust=tests", *pause, f"--trainer.callbacks.place={place}")
@@ -119,6 +120,8 @@ def measure(case: Case, place: Path) -> Found:
             os.killpg(process.pid, number)
     (place / TOLD).touch()
     code, said = finish(process)
+    while _session(process) and time.monotonic() - begun < LEFT_SECONDS:
+        time.sleep(0.05)
     return Found(code, time.monotonic() - begun, said, list(_wrong(case, process, code, said, runs)))
 
 
@@ -127,8 +130,8 @@ def _wrong(case: Case, process: Process, code: int, said: str, runs: Path) -> It
         yield f"exit code {code}, not {case.code}"
     if "Traceback" in said:
         yield "a traceback"
-    if left := [pid for pid in _processes() if _stat(pid)[3:4] == [str(process.pid)]]:
-        yield f"{len(left)} processes are left"
+    if left := _session(process):
+        yield f"{len(left)} processes are left after {LEFT_SECONDS} s"
     if case.moment == "start-up":
         return
     run = the_run(runs)
@@ -147,16 +150,20 @@ def children(process: int) -> list[int]:
     return [pid for pid in _processes() if _stat(pid)[1:2] == [str(process)]]
 
 
-def _last_process(process: Process, case: Case) -> int:
-    young = children(process.pid) if case.processes == 2 else [process.pid]
-    return young[0] if young else 0
+def _session(process: Process) -> list[int]:
+    """All that it has started and is still there."""
+    return [pid for pid in _processes() if _stat(pid)[3:4] == [str(process.pid)]]
 
 
-def _imports_torch(process: int) -> bool:
-    """Whether it does so already; what the server has forked has not before it becomes a new Python."""
+def _imports_torch(process: Process, case: Case) -> bool:
+    """Whether the last one to start does so already: before a new Python begins it is a copy of who has started it."""
+    if case.processes == 1:
+        told, name = process.pid, PROGRAM
+    else:
+        told, name = next(iter(children(process.pid)), 0), f"{PROGRAM}.__main__"  # as Lightning calls it
     try:
-        told = Path(f"/proc/{process}/cmdline").read_text()
-        return "inception_lightning" in told and "libtorch_python" in Path(f"/proc/{process}/maps").read_text()
+        begun = name in Path(f"/proc/{told}/cmdline").read_text()
+        return begun and "libtorch_python" in Path(f"/proc/{told}/maps").read_text()
     except OSError:
         return False
 
