@@ -18,6 +18,7 @@ COMMANDS = {
     "validate": "fit",
     "test": "fit",
     "predict": "fit",
+    "calibrate": "fit",
     "models": "models",
     "sweep": "sweep",
     "crossval": "crossval",
@@ -34,9 +35,10 @@ usage: lightning COMMAND [options]
 
 commands:
   fit        train a network, and validate it after every epoch
-  validate   evaluate a checkpoint on the validation images
-  test       evaluate a checkpoint on the test images
+  validate   evaluate a checkpoint on the validation images: a table, and a folder of scores
+  test       the same on the test images
   predict    name the photos in a folder, as a CSV
+  calibrate  fit the temperature of a checkpoint on the validation images, and keep it there
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
   crossval   train once per fold, and score each image by the network that has not seen it
@@ -49,6 +51,7 @@ examples:
   lightning fit --config experiments/quickstart.yaml --model.net.init_args.residual_scales 0.3
   lightning fit --model.net InceptionV3 --data ImageFolder --data.root photos --trainer.max_epochs 20
   lightning test --ckpt_path runs/quickstart/DATE/checkpoints/best.ckpt
+  lightning test --ckpt_path best --crops 144
   lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
   lightning models InceptionV4
   lightning sweep experiments/residual_scale/short.yaml --jobs 2

@@ -62,7 +62,7 @@ def draw_curves(metrics: Path) -> Figure:
     losses, accuracies = figure.subplots(1, 2)
     _plot(losses, rows, [name for name in names if "/loss" in name])
     losses.set(xlabel="step", ylabel="cross-entropy", yscale="log", title="Losses")
-    _plot(accuracies, rows, [name for name in names if "/top" in name or name.endswith(("/map", "/f1"))])
+    _plot(accuracies, rows, [name for name in names if "/top" in name or name.endswith(("/average_precision", "/f1"))])
     accuracies.set(xlabel="step", ylabel="share", ylim=(0, 1.02), title="Accuracy")
     return figure
 

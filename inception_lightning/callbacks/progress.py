@@ -71,7 +71,7 @@ class LineProgress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how the epoch went."""
-        self._say(trainer, "", ("train/loss", "val/loss", "val/top1", "val/map"))
+        self._say(trainer, "", ("train/loss", "val/loss", "val/top1", "val/average_precision"))
 
     def _say(self, trainer: pl.Trainer, position: str, names: tuple[str, ...]) -> None:
         self.last_line = time.monotonic()

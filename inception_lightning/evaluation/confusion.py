@@ -6,15 +6,17 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import wandb
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.errors import visible
 from inception_lightning.names import short_name, writable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAMED_CLASSES = 30  # with more classes the names beside the matrix would be unreadable, and are left out
 TABLE_ROWS = 10_000  # the most that W&B shows of a table
@@ -35,13 +37,16 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
         writer.writerows([name, *row] for name, row in zip(held, counts.tolist(), strict=True))
 
 
-def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
+def draw_confusion(counts: Tensor, names: Sequence[str], title: str = "validation images, last epoch") -> "Figure":
     """The matrix as a picture: each row shows in percent what the images of one true class are predicted as.
 
     Args:
         counts: Number of images, (true class, predicted class).
         names: Class names; up to `NAMED_CLASSES` of them are written beside the matrix, with the counts in it.
+        title: What follows the number of images above it.
     """
+    from matplotlib.figure import Figure
+
     shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)  # (true, predicted)
     few = len(names) <= NAMED_CLASSES
     side = 3.2 + (0.38 * len(names) if few else 4.0)
@@ -55,7 +60,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str]) -> Figure:
             color = "white" if shares[true, predicted] > 0.5 else "black"
             text = str(int(counts[true, predicted]))
             axis.text(predicted, true, text, ha="center", va="center", fontsize=7, color=color)
-    axis.set(xlabel="predicted", ylabel="true", title=f"{int(counts.sum()):,} validation images, last epoch")
+    axis.set(xlabel="predicted", ylabel="true", title=f"{int(counts.sum()):,} {title}")
     figure.colorbar(shown, ax=axis, label="share of the true class (%)", shrink=0.8)
     return figure
 

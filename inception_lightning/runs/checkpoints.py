@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch.plugins import CheckpointIO
 
 from inception_lightning.configurable import KEY
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, Stop
 
 log = logging.getLogger(__name__)
 
@@ -122,15 +122,37 @@ def write_checkpoint(path: Path, content: bytes | memoryview, step: int) -> None
     try:
         earlier = [one for one in known if one.name == path.name][1 - REMEMBERED :]
         manifest = [*(one for one in known if one.name != path.name), *earlier, entry]
-        text = json.dumps({"format": 1, "files": [asdict(one) for one in manifest]}, indent=1)
-        place = path.parent / MANIFEST
-        os.replace(_write_beside(place, text.encode()), place)
+        _write_manifest(path.parent, manifest)
         if path.name == LAST and path.exists():
             _keep(path, path.with_name(PREVIOUS))
         os.replace(new, path)
         _sync_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)
+
+
+def rewrite(path: Path, content: dict[str, Any]) -> None:
+    """Put ``content`` in the place of a checkpoint that is there, at the same step; a kill leaves the old or the new.
+
+    Raises:
+        Stop: The disk takes no more.
+    """
+    data = io.BytesIO()
+    torch.save(content, data)
+    try:
+        known = read_manifest(path.parent)
+        if known:
+            entry = Entry(
+                path.name,
+                int(content["global_step"]),
+                hashlib.sha256(data.getbuffer()).hexdigest(),
+                len(data.getbuffer()),
+            )
+            _write_manifest(path.parent, [*known, entry])
+        os.replace(_write_beside(path, data.getbuffer()), path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise Stop(f"cannot write {path}: {error.strerror}", 74) from None
 
 
 def read_manifest(folder: Path) -> list[Entry]:
@@ -193,6 +215,12 @@ def _newest_good(folder: Path) -> tuple[Path, bytes | None]:
         raise InputError(f"there is no good checkpoint in {folder}")
     chosen = max(good)[-1]
     return chosen, last if chosen.name == LAST else None
+
+
+def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
+    text = json.dumps({"format": 1, "files": [asdict(one) for one in entries]}, indent=1)
+    place = folder / MANIFEST
+    os.replace(_write_beside(place, text.encode()), place)
 
 
 def _write_beside(path: Path, content: bytes | memoryview) -> Path:

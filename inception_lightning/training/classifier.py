@@ -40,6 +40,7 @@ from inception_lightning.training.optim import (
     steps_of,
 )
 from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.training.validation_scores import validation_metrics
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import load_weights
 
@@ -108,6 +109,7 @@ class InceptionClassifier(Rebuildable):
         weights: str | None = None,
         loss: nn.Module | Callable[..., Any] | str | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        validation_scores: Sequence[str] = ("balanced_accuracy", "f1"),
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -132,6 +134,8 @@ class InceptionClassifier(Rebuildable):
                 `losses.FocalLoss` and `losses.BinaryCrossEntropy` are others.
             metrics: Name -> metric of torchmetrics that takes logits (N, K) and class indices (N,), besides top-1
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
+            validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
+                and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
             optimizer: Makes the optimizer from parameter groups.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
@@ -164,7 +168,7 @@ class InceptionClassifier(Rebuildable):
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
-        self.several_labels = several_labels
+        self.several_labels, self.label_smoothing = several_labels, label_smoothing
         self.loss = chosen_loss(loss, label_smoothing, several_labels)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -173,15 +177,14 @@ class InceptionClassifier(Rebuildable):
         self.base_batch_size = base_batch_size
         self.trunk_rate = trunk_rate
         self.aux_weights = weights_by_stage(net, aux_weight)
-        self.label_smoothing = label_smoothing
-        self.mixup = mixup
-        self.cutmix = cutmix
+        self.mixup, self.cutmix = mixup, cutmix
         self.gathering = Gathering(1)
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None and not several_labels else self.loss, metrics or {})
+        own_loss = None if loss is None and not several_labels else self.loss
+        self._make_metrics(own_loss, metrics or {}, () if several_labels else validation_scores)
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -190,7 +193,7 @@ class InceptionClassifier(Rebuildable):
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
 
-    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
+    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric], further: Sequence[str]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
         for split in ("train", "val", "test"):
             scores = LabelScores(self.num_classes, split != "train") if self.several_labels else TopK(ks)
@@ -198,6 +201,7 @@ class InceptionClassifier(Rebuildable):
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
+        self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
 
     def compile(self) -> None:
         """Have both passes of the network compiled when they first run; the names in the state dict stay."""
@@ -338,7 +342,9 @@ class InceptionClassifier(Rebuildable):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one validation batch; its logits and labels, without rows where this process has no sample."""
-        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        found = self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        self.val_further.update(found["logits"].float(), found["labels"])
+        return found
 
     def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one test batch; as `validation_step`."""
@@ -375,6 +381,9 @@ class InceptionClassifier(Rebuildable):
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all validation images, and choose the thresholds of several labels."""
         self._log("val", self.val_scores, self.val_loss, self.val_metrics)
+        if self.val_further:
+            self.log_dict({f"val/{name}": value for name, value in self.val_further.compute().items()})
+            self.val_further.reset()
 
     def on_test_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all test images."""

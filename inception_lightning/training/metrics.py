@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric
@@ -76,18 +76,26 @@ class LabelScores(Metric):
             self.labels.append(true)
 
     def compute(self) -> dict[str, Tensor]:
-        """``f1`` and, where all is ranked, ``map``, means over the labels that there are, and the ``limits`` (K,)."""
+        """``f1`` and, where all is ranked, ``average_precision``, ``auroc`` and the ``limits`` (K,).
+
+        The scores are means over the labels that images have and, for AUROC, that others have not.
+        """
         right, said, true = self.counts
         seen = true > 0
         f1 = 2 * right / (said + true).clamp(min=1)  # (K,)
         found = {"f1": f1[seen].mean() if seen.any() else f1.sum()}
         if not self.ranked:
             return found
-        logits, labels = dim_zero_cat(self.logits).cpu(), dim_zero_cat(self.labels).cpu()  # (N, K)
-        columns = [(logits[:, index].numpy(), labels[:, index].numpy()) for index in range(logits.shape[1])]
-        precisions = [average_precision_score(label, logit) for logit, label in columns if label.any()]
-        found["map"] = torch.tensor(sum(precisions) / max(1, len(precisions)), device=self.device)
-        return found | {"limits": torch.tensor([best_limit(logit, label) for logit, label in columns])}
+        logits, labels = (dim_zero_cat(part).cpu().numpy() for part in (self.logits, self.labels))  # (N, K)
+        columns = [(labels[:, index], logits[:, index]) for index in range(logits.shape[1])]
+        known = [column for column in columns if column[0].any()]
+        scores = {
+            "average_precision": [average_precision_score(*column) for column in known],
+            "auroc": [roc_auc_score(*column) for column in known if not column[0].all()],
+        }
+        for name, values in scores.items():
+            found[name] = torch.tensor(sum(values) / max(1, len(values)), device=self.device)
+        return found | {"limits": torch.tensor([best_limit(logit, label) for label, logit in columns])}
 
 
 def best_limit(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
