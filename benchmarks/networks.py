@@ -51,6 +51,7 @@ class Case:
     compiled: bool
     batch_size: int
     device: torch.device
+    side: int
 
 
 def ours_with_aux(net: nn.Module) -> Callable[[Tensor], list[Tensor]]:
@@ -114,8 +115,8 @@ def seconds(run: Step, device: torch.device) -> float:
 def compare(pair: str, case: Case, rounds: int) -> tuple[float, list[float]]:
     """Our images per second, and the peer's time over ours for each of the rounds."""
     torch._dynamo.reset()
-    size = 224 if pair.startswith("GoogLeNet") else 299
-    images = torch.randn(case.batch_size, 3, size, size, device=case.device).to(memory_format=torch.channels_last)
+    side = case.side or (224 if pair.startswith("GoogLeNet") else 299)
+    images = torch.randn(case.batch_size, 3, side, side, device=case.device).to(memory_format=torch.channels_last)
     runs = []
     for make, outputs in zip(PAIRS[pair], (ours_with_aux, theirs_with_aux), strict=True):
         net = make().to(case.device).to(memory_format=torch.channels_last)
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--dtypes", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"])
     parser.add_argument("--compiled", action="store_true", help="both networks compiled by torch")
     parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--side", type=int, default=0, help="pixels; by default those of the papers")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
@@ -145,7 +147,7 @@ def main() -> None:
     print(ROW.format("networks", "mode", "type", "ours, images/s", "ratio", "quartiles"), flush=True)
     device = torch.device(options.device)
     for pair, mode, dtype in itertools.product(options.networks, options.modes, options.dtypes):
-        case = Case(mode == "train", getattr(torch, dtype), options.compiled, options.batch_size, device)
+        case = Case(mode == "train", getattr(torch, dtype), options.compiled, options.batch_size, device, options.side)
         rate, ratios = compare(pair, case, options.rounds)
         low, middle, high = statistics.quantiles(ratios, n=4)
         row = (pair, mode, dtype, f"{rate:.1f}", f"{middle:.3f}", f"{low:.3f} to {high:.3f}")

@@ -3,13 +3,14 @@
 It prints its help without importing torch, which takes seconds.
 """
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
 
 from inception_lightning import __version__
+from inception_lightning.commands.beforehand import answered, keeping
 from inception_lightning.commands.exit_codes import exit_code
+from inception_lightning.commands.typos import instead
 from inception_lightning.errors import InputError
 from inception_lightning.runs import signals
 
@@ -19,12 +20,17 @@ COMMANDS = {
     "test": "fit",
     "predict": "fit",
     "calibrate": "fit",
+    "export": "export",
     "models": "models",
     "sweep": "sweep",
     "crossval": "crossval",
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
+    "fid": "fid",
+    "init": "init",
+    "schema": "schema",
+    "completion": "completion",
 }
 """The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
@@ -39,12 +45,17 @@ commands:
   test       the same on the test images
   predict    name the photos in a folder, as a CSV
   calibrate  fit the temperature of a checkpoint on the validation images, and keep it there
+  export     write a checkpoint as files for other programs, and prove them
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
   crossval   train once per fold, and score each image by the network that has not seen it
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
+  fid        how far generated images are from real ones
+  init       make a folder of your own: a page, a package, a test
+  schema     print what a page may say, as a JSON schema for editors
+  completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
 
 examples:
   lightning fit --config experiments/quickstart.yaml
@@ -59,7 +70,10 @@ examples:
   lightning report runs/residual_scale_short
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos
+  lightning export --ckpt_path best --format onnx openvino --int8 --out exported
+  lightning predict --model exported/inceptionv3.onnx --data.root photos
   lightning data check --root photos
+  lightning fid photos generated
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
@@ -67,7 +81,7 @@ options:
   --ckpt_path FILE       a checkpoint; best or last take the newest run's
   --trust PACKAGE        let pages name this package of yours; --trust-config lets them name everything
   --version              print the version
-  lightning COMMAND -h   every option of a command
+  lightning COMMAND -h   the options of a command; lightning fit --help-all every one of them
   lightning fit --model.net.help InceptionV4
                          the knobs of a network; --data.help ImageFolder those of a data set
 
@@ -98,14 +112,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int | None:
     if words[0] not in COMMANDS:
-        nearest = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        raise InputError(f"there is no command {words[0]}" + (f": did you mean {nearest[0]}?" if nearest else ""))
+        raise InputError(f"there is no command {words[0]}{instead(words[0], COMMANDS)}")
     if words[0] == "fit":
         signals.begin()
     try:
-        command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
-        code: int | None = command.main(words)
-        return code
+        if answered(words):
+            return 0
+        with keeping(words):
+            command = importlib.import_module(f"inception_lightning.commands.{COMMANDS[words[0]]}")
+            code: int | None = command.main(words)
+            return code
     finally:
         signals.SIGNALS.restore()
 

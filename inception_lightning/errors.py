@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
@@ -27,13 +28,17 @@ class Stop(Exception):  # not always an error
         self.code = code
 
 
-LOST = ("Connection closed by peer", "Connection reset by peer", "ncclRemoteError", "network error", "Broken pipe")
-"""What gloo and NCCL say where another process is gone."""
+LOST = re.compile(
+    r"(?s)gloo.*(Connection (closed|reset) by peer|Broken pipe|Connection refused|Read error)"
+    r"|NCCL.*(ncclRemoteError|network error|remote process exited)|ncclRemoteError"
+    r"|(Connection (closed|reset) by peer|Broken pipe).*(gloo|TCPStore|ProcessGroup)"
+)
+"""What gloo and NCCL say where another process is gone; a download or a logger that says the same is something else."""
 
 
 def peer_died(error: Exception) -> Stop | None:
     """What to say where ``error`` means that another process of the training is dead; None for any other error."""
-    if not any(sign in str(error) for sign in LOST):
+    if not LOST.search(str(error)):
         return None
     return Stop(
         "another process of this training has died: its own message stands above; "

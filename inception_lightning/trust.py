@@ -2,8 +2,9 @@
 
 import contextlib
 import importlib
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
@@ -43,8 +44,14 @@ TRUSTED = (
 
 UNLESS_TRUSTED = "say it as a flag, or say --trust-config if you trust the page"
 
-PLACES = ("dirpath", "save_dir", "root_dir", "log_dir", "path", "folder", "dir")
+PLACES = ("dirpath", "save_dir", "root_dir", "log_dir", "path", "folder", "dir", "nvme_path")
 """Arguments, of what a page has made, that say where something is written."""
+
+NAMES = ("filename", "name", "version", "sub_dir")
+"""Arguments that become part of a path."""
+
+FIGURE = re.compile(r"\{\w[\w/]*(:[\w.]*)?\}")
+"""A number in the name of a checkpoint."""
 
 ADDRESSES = ("base_url", "host", "tracking_uri", "api_key", "settings", "entity", "experiment", "proxies")
 """Arguments that say who is sent what a run logs, the key of an account perhaps."""
@@ -103,16 +110,48 @@ def refuse_reach(page: Any, root: Path, key: str = "") -> None:
         where = f"{key}.{name}" if key else str(name)
         if key.startswith("trainer.") and name in ADDRESSES and value is not None:
             raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
-        if key.startswith("trainer.") and name in PLACES and isinstance(value, str) and not _below(value, root):
+        writes = key.startswith("trainer.") or key == "checkpoint"
+        if writes and name in PLACES and isinstance(value, str) and not _below(value, root):
             raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
-        if name == "filename" and isinstance(value, str) and Path(value).name != value:
+        if writes and name in NAMES and isinstance(value, str) and not _is_name(value):
             raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
         if key or name in ("trainer", "checkpoint"):
             refuse_reach(value, root, where)
 
 
+def root_of(page: Mapping[str, Any], file: Path | None, said: str | None, usual: str) -> Path:
+    """The folder of runs that a page of strangers is held to.
+
+    Args:
+        page: What it says, as plain data.
+        file: The page's own file; None where it was said on the command line.
+        said: The folder that a flag says.
+        usual: The folder where nobody says one.
+
+    Raises:
+        InputError: It asks for one outside of the current folder, and is no run's page in just that one.
+    """
+    trainer = page.get("trainer")
+    asked = trainer.get("default_root_dir") if isinstance(trainer, dict) else None
+    if said or not isinstance(asked, str) or not asked:
+        return Path(said or usual)
+    its_own = file is not None and file.resolve().parent.parent == Path(asked).expanduser().resolve()
+    if not its_own and not _below(asked, Path.cwd()):
+        raise InputError(
+            f"trainer.default_root_dir: a page may have its runs below the current folder, not in {asked}: "
+            f"{UNLESS_TRUSTED}"
+        )
+    return Path(asked)
+
+
 def _below(place: str, root: Path) -> bool:
     return Path(place).expanduser().resolve().is_relative_to(root.resolve())
+
+
+def _is_name(value: str) -> bool:
+    """Whether it is one name, in which numbers may be asked for by theirs: ``best-{val/top1:.2f}``."""
+    plain = FIGURE.sub("x", value)
+    return Path(plain).name == plain != ".." and "\\" not in plain
 
 
 def may_name(path: str) -> bool:

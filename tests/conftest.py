@@ -12,9 +12,22 @@ import pytest
 from tests.processes import finish, start, the_run
 
 MEMORY = Path("/dev/shm")
+LONGEST = """
+    test_own_work runs/test_signals runs/test_resuming models/test_parity models/test_tools test_experiments
+    commands/test_fit test_bad_input training/test_classifier test_readme test_ddp test_evaluation runs/test_wandb
+    callbacks/test_continuation test_dead_processes loading/test_quarantine test_checkpoints test_compile
+"""
+"""Files that take longest, which are begun first, so that no test process ends long after the other."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
+os.environ["INCEPTION_LIGHTNING_CACHE"] = ""  # no test reads what another one has kept
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; each keeps its own order."""
+    places = {f"tests/{file}.py": place for place, file in enumerate(LONGEST.split())}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -68,12 +67,3 @@ class Fault(Callback):
 
 def _spoil(gradient: torch.Tensor) -> torch.Tensor:
     return gradient * torch.nan
-
-
-class Late(Callback):
-    """Takes a while when training has ended, before the pictures are drawn, and leaves a mark meanwhile."""
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert trainer.log_dir is not None
-        Path(trainer.log_dir, "at_the_end").touch()
-        time.sleep(3)

@@ -3,16 +3,26 @@
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
-ROOT = Path(__file__).parent.parent
+from tests.forks import ROOT as ROOT
+from tests.forks import Process
+
+PATIENCE = 600
+"""Seconds that a test waits for what is sure to come, on a machine with ten times as much to do as it has cores."""
+SOON = 120
+"""Seconds within which all processes of a training that ends are gone, on such a machine; libraries wait for hours."""
+LEFT_BEHIND = ("PYTEST_", "INCEPTION_", "WANDB_DATA", "WANDB_CACHE")
+"""How variables begin that other runs of this process leave in its environment."""
 SMALL = [
     "--config=experiments/quickstart.yaml",
     "--wandb.mode=disabled",
@@ -37,45 +47,86 @@ PARTS = (
 """Of a checkpoint, what does not name a place on the disk."""
 
 
-def start(place: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
+def start(place: Path, *args: str, **environment: str) -> Process:
     """``fit`` in a new process, with averaged weights, its runs in ``place``."""
-    return program("fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args, place=ROOT, **environment)
+    return program(*_fit(place, *args), place=ROOT, **environment)
 
 
-def program(*args: str, place: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
+def start_python(place: Path, *args: str) -> Process:
+    """`start` in a Python that has imported nothing yet, as people start it."""
+    return Process(_fit(place, *args), place=ROOT, environment=_environment(), new_python=True)
+
+
+def program(*args: str, place: Path = ROOT, **environment: str) -> Process:
     """The program in a new process, with ``place`` as its current folder."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "inception_lightning", *args],
-        cwd=place,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # a group of its own, which can be told as a whole
-    )
+    return Process(args, place=place, environment=_environment() | environment)
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
-    """Exit code and output of a process that ends by itself."""
-    output, _ = process.communicate(timeout=seconds)
-    return process.returncode, output
+def module(name: str, *args: str, **environment: str) -> Process:
+    """``python -m name`` in a new process, with W&B's variables only where they are given."""
+    clean = {name: value for name, value in _environment().items() if not name.startswith("WANDB_")}
+    return Process(args, place=ROOT, environment=clean | environment, module=name)
 
 
-def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 90) -> None:
-    """Wait while the process lives."""
-    patience = time.monotonic() + seconds
+def _fit(place: Path, *args: str) -> list[str]:
+    return ["fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args]
+
+
+def _environment() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_BEHIND)}
+    return clean | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def finish(process: Process | subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and output of a process that ends by itself, and with it all that write to the same place."""
+    said: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=said.extend, args=(process.stdout,), daemon=True)
+    reader.start()
+    reader.join(PATIENCE)
+    if reader.is_alive():
+        _end(process)
+        reader.join()
+        pytest.fail(f"no end of the process after {PATIENCE} s; it has said:\n{''.join(said)}")
+    process.stdout.close()
+    return process.wait(), "".join(said)
+
+
+def wait_until(process: Process | subprocess.Popen[str], condition: Callable[[], bool], what: str) -> None:
+    """Wait for ``what``, which ``condition`` asks for, while the process lives."""
+    patience = time.monotonic() + PATIENCE
     while not condition():
-        assert process.poll() is None, finish(process)
-        assert time.monotonic() < patience
-        time.sleep(0.005)
+        assert process.poll() is None, f"the process has ended before {what}: {finish(process)}"
+        if time.monotonic() > patience:
+            _end(process)
+            pytest.fail(f"no {what} after {PATIENCE} s; the process has said:\n{finish(process)[1]}")
+        time.sleep(0.01)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def wait_for_rows(process: Process, place: Path, count: int, since: float = 0.0) -> None:
+    """Wait until the newest run in ``place`` has ``count`` `rows`."""
+    wait_until(process, lambda: rows(place, since) >= count, f"{count} rows of metrics.csv in {place}")
+
+
+def _end(process: Process | subprocess.Popen[str]) -> None:
+    if isinstance(process, Process):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def kill(process: Process) -> None:
     """``kill -9``."""
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert process.stdout is not None
     process.stdout.close()
+
+
+def unused_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def rows(place: Path, since: float = 0.0) -> int:

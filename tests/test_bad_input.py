@@ -21,6 +21,10 @@ QUIET = [
 ]
 
 
+OURS = ("inception_lightning.training.optim.RMSpropTF", "inception_lightning.training.muon.Muon")
+SCHEDULE = "--model.lr_scheduler=WarmupCosineLR"
+
+
 def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """The one line that the program prints for a bad input."""
     assert main(list(args)) == 2
@@ -75,11 +79,28 @@ def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ),
         ("--trainer.callbacks+=BatchSizeFinder", "BatchSizeFinder sets an attribute of loaders that exist already"),
         ("--trainer.logger=TensorBoardLogger", "TensorBoardLogger needs save_dir, which nobody has given"),
-        ("--seed_everything=null", "seed_everything: expected bool or int"),
+        (
+            "--seed_everything=null",
+            "seed_everything: expected bool or int, got None: say a number, or false for no seed",
+        ),
+        ("--trainer.callbacks+=EarlyStoping", "there is no class EarlyStoping: did you mean EarlyStopping?"),
+        (
+            "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitr",
+            "did you mean LearningRateMonitor?",
+        ),
+        ("--trainer.limit_train_batches=0", "trainer.limit_train_batches is 0, so that nothing would be trained"),
+        ("--trainer.devices=4096", "trainer.devices is 4096: on a CPU each is a process of its own, and this machine"),
+        ("--data.batch_size=0", "data.batch_size must be at least 1, got 0"),
+        ("--data.image_size=100000", "the memory does not hold a step of this training: say a smaller --data.batch"),
+        ("--data.augmentation.area=[2,3]", "area of the images' views must be two shares of 0..1"),
+        ("--model.mixup=-1", "model.mixup must be at least 0, got -1"),
+        *((f"--model.optimizer={name}", "must be at least 0, got -1") for name in OURS),
+        ("--model.optimizer.lr=nan", "model.optimizer.lr: expected float or Tensor, got nan"),
     ],
 )
 def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> None:
-    assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, flag)
+    rate = ["--model.optimizer.lr=-1"] if flag.startswith("--model.optimizer=") else []
+    assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, flag, *rate)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +112,44 @@ def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> 
         ),
         (
             ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/nothing"],
-            "Early stopping conditioned on metric `val/nothing` which is not available",
+            "EarlyStopping watches val/nothing, which nobody logs: say one of train/loss, ",
         ),
-        (["--checkpoint.monitor=val/nothing"], "`ModelCheckpoint(monitor='val/nothing')` could not find the monitored"),
+        (["--checkpoint.monitor=val/nothing"], "checkpoint.monitor watches val/nothing, which nobody logs: "),
         (["--data.batch_size=1"], "a batch of one image leaves batch norm a single value of each channel"),
         (
             ["--trainer.default_root_dir=/dev/null/x"],
             "no run can be made in /dev/null/x (Not a directory): say --",
+        ),
+        (["--trainer.default_root_dir=/etc/passwd"], "no run can be made in /etc/passwd (Not a directory): say --"),
+        (["--trainer.default_root_dir=a\0b"], "no run can be made in a\\x00b (embedded null byte): say --"),
+        (["--trainer.default_root_dir=/proc/x"], "no run can be made in /proc/x (No such file or directory): say --"),
+        (["--checkpoint.dirpath=/dev/null"], "(Not a directory): say --checkpoint.dirpath FOLDER"),
+        ([SCHEDULE, "--model.lr_scheduler.total=2"], "warmup must be 0 or more and less than total 2, got 5"),
+        ([SCHEDULE, "--model.lr_scheduler.total=-2"], "warmup must be 0 or more and less than total -2, got 5"),
+        ([SCHEDULE], "model.lr_scheduler: inception_lightning.training.optim.WarmupCosineLR needs total, which nobody"),
+        (
+            [
+                "--model.lr_scheduler=OneCycleLR",
+                "--model.lr_scheduler.max_lr=0.1",
+                "--trainer.max_epochs=-1",
+            ],
+            "OneCycleLR must know its length: say --trainer.max_epochs or --trainer.max_steps",
+        ),
+        (
+            ["--trainer.logger=TensorBoardLogger", "--trainer.logger.save_dir=x"],
+            "trainer.logger: lightning.pytorch.loggers.TensorBoardLogger needs the package tensorboard, which is not",
+        ),
+        (
+            ["--trainer.logger=[{class_path: TensorBoardLogger, init_args: {save_dir: x}}]"],
+            "trainer.logger: lightning.pytorch.loggers.TensorBoardLogger needs the package tensorboard, which is not",
+        ),
+        (
+            ["--trust=lightning", "--trainer.logger=MLFlowLogger"],
+            "MLFlowLogger needs the package mlflow, which is not installed: pip install mlflow",
+        ),
+        (
+            ["--trust=lightning", "--trainer.logger=CometLogger"],
+            "CometLogger needs the package comet-ml, which is not installed: pip install comet-ml",
         ),
         (
             [
@@ -114,6 +166,8 @@ def test_what_lightning_refuses(
     assert main(["fit", *SMALL, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}", *flags]) == 2
     *_, error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert expected in error
+    for run in tmp_path.iterdir():  # nothing is left behind of what had not begun
+        assert (run / "metrics.csv").is_file()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +198,23 @@ def test_pages(capsys: pytest.CaptureFixture[str], tmp_path: Path, page: dict[st
     path = tmp_path / "page.yaml"
     path.write_text(yaml.safe_dump(page))
     assert expected in complaint(capsys, "fit", QUICKSTART, *QUIET, f"--config={path}")
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [
+        ({"data": {"class_path": "ImageFolder", "init_args": {"root": "${DATA}"}}}, "data.init_args.root: ${DATA}"),
+        ({"trainer": {"default_root_dir": "${HOME}/runs"}}, "trainer.default_root_dir: ${HOME}/runs"),
+        ({"trainer": {"max_epochs": "${EPOCHS}"}}, "trainer.max_epochs: ${EPOCHS}"),
+        ({"wandb": {"tags": ["a", "of-${USER}"]}}, "wandb.tags: of-${USER}"),
+    ],
+)
+def test_a_page_knows_no_variables(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, page: dict[str, Any], key: str
+) -> None:
+    path = tmp_path / "page.yaml"
+    path.write_text(yaml.safe_dump(page))
+    assert f"{key} is kept as it is, for" in complaint(capsys, "fit", QUICKSTART, *QUIET, f"--config={path}")
 
 
 def test_a_page_that_is_no_yaml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import PATIENCE, ROOT
 
 SCRIPT = ROOT / "experiments" / "cluster" / "slurm.sh"
 SRUN = """#!/usr/bin/env bash
-echo "$@" > "$LOG/srun"
 trap 'echo saved >> "$LOG/order"; exit 143' USR1
+echo "$@" > "$LOG/srun"
 [ "$MODE" = done ] && exit 0
 [ "$MODE" = failed ] && exit 65
 while true; do sleep 0.05; done
@@ -63,9 +63,8 @@ def test_it_is_requeued_after_the_save(environment: dict[str, str], tmp_path: Pa
     process = subprocess.Popen(["bash", SCRIPT, "--config", "a.yaml"], env=environment | {"MODE": "train"})
     while not (tmp_path / "srun").exists():
         time.sleep(0.02)
-    time.sleep(0.2)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(20) == 143
+    assert process.wait(PATIENCE) == 143
     assert (tmp_path / "order").read_text() == "saved\nscontrol requeue 7\n"
     said = (tmp_path / "srun").read_text()
     assert "lightning fit --config a.yaml --resume auto --trainer.default_root_dir runs/slurm-7" in said

@@ -1,15 +1,13 @@
 """Two processes on the CPU: one real run, started as people start it, is shared by all tests."""
 
 import csv
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from inception_lightning.__main__ import main
+from tests.processes import finish, program
 
 TINY = ["--config=experiments/quickstart.yaml", "--model.net.width=0.05", "--model.net.depths=[1,1,1]"]
 IMAGES = 257  # of validation: three batches of 64 on the first process and two on the second
@@ -24,9 +22,6 @@ TORCHRUN = {
     "MASTER_ADDR": "127.0.0.1",
     "MASTER_PORT": "29533",
 }
-
-
-LEAKS = ("PYTEST_", "INCEPTION_", "WANDB_DATA", "WANDB_CACHE")  # what other runs in this process leave behind
 
 
 @dataclass
@@ -49,13 +44,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("runs")
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.max_epochs=1"]
     words = ["fit", *TINY, VAL, *ddp, f"--trainer.default_root_dir={place}"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(LEAKS)}
-    done = subprocess.run(
-        [sys.executable, "-m", "inception_lightning", *words], env=clean, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    code, printed = finish(program(*words))
+    assert code == 0, printed
     (folder,) = place.iterdir()
-    return Run(folder, done.stdout.splitlines())
+    return Run(folder, printed.splitlines())
 
 
 def test_two_processes_leave_one_run(run: Run) -> None:
@@ -67,6 +59,7 @@ def test_two_processes_leave_one_run(run: Run) -> None:
         "speed.csv",
         "checkpoints",
         "curves.png",
+        "views.png",
         "predictions.png",
         "confusion.csv",
         "confusion.png",

@@ -4,17 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import FAULT, TWO, finish, seconds_since_fault, start
-
-MOST_SECONDS = 30
+from tests.processes import FAULT, SOON, TWO, finish, seconds_since_fault, start
 
 
 def ended(place: Path, *options: str) -> tuple[int, str]:
     """Exit code and output of a training that a fault ends."""
-    code, output = finish(start(place, *FAULT, *options), 300)
+    code, output = finish(start(place, *FAULT, *options))
     seconds = seconds_since_fault(output)
     print(f"{seconds:.1f} s from the fault to the end of all processes, exit code {code}")
-    assert seconds <= MOST_SECONDS
+    assert seconds <= SOON
     return code, output
 
 

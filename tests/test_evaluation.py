@@ -11,7 +11,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from inception_lightning import InceptionClassifier
 from inception_lightning.data.base import Batch, ImageDataModule, Split
@@ -20,6 +20,7 @@ from inception_lightning.loading.loaders import collate
 from inception_lightning.loading.views import Augmentation, CenterCrop
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.runs.metrics_csv import MetricsFile
+from tests.processes import unused_port
 
 SIZES = (1, 7, 100, 101)
 
@@ -78,9 +79,9 @@ class Logits(Callback):
         torch.save(self.seen, self.file)
 
 
-def evaluate(rank: int, place: str, world: int) -> None:
+def evaluate(rank: int, place: str, world: int, port: int) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1"}
-    os.environ |= {"MASTER_PORT": str(29640 + world), "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {"MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
     torch.set_num_threads(1)
     for size in SIZES:
         trainer = pl.Trainer(
@@ -119,7 +120,7 @@ def alone(size: int) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_metrics_are_those_of_numpy(tmp_path: Path, world: int) -> None:
-    spawn(evaluate, (str(tmp_path), world), nprocs=world)
+    start_processes(evaluate, (str(tmp_path), world, unused_port()), nprocs=world, start_method="fork")
     for size in SIZES:
         with (tmp_path / f"{size}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)

@@ -86,7 +86,7 @@ def train_one_batch(command: str, photos: Path, capsys: pytest.CaptureFixture[st
     program, subcommand, *args = shlex.split(command)
     assert (program, subcommand) == ("lightning", "fit")
     assert main([subcommand, *args, *own_images(args, photos), *SHORT]) == 0, capsys.readouterr().err
-    assert re.search(r"train/loss \d+\.\d+  val/loss \d+\.\d+  val/top1 \d", capsys.readouterr().out)
+    assert re.search(r"train/loss \d+\.\d+  val/loss \d+\.\d+  val/top1 \d+\.\d\d %", capsys.readouterr().out)
 
 
 def test_there_are_pages() -> None:

@@ -17,6 +17,7 @@ PRIVATE = re.compile(
 PRIVATE_NAMES = {
     "callbacks/averaging.py",  # Lightning's averages, whose subclass it is; torch's _foreach functions
     "callbacks/lightning_state.py",  # Lightning's loops and strategies
+    "deployment/torch_packages.py",  # torch's AOTInductor, whose documented entry points lie in torch._inductor
     "loading/shared_memory.py",  # torch's shared storage
     "trust.py",  # jsonargparse's settings, which it cannot take back
     "training/optim.py",  # torch's _foreach functions, which its own optimizers are made of

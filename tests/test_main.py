@@ -63,12 +63,22 @@ def test_help_names_exactly_the_commands_that_there_are(capsys: pytest.CaptureFi
 @pytest.mark.parametrize("command", ["fit", "predict"])
 def test_every_command_explains_its_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
+        main([command, "--help-all"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert all(
         option in printed for option in ("--config", "--model.net", "--data", "--trainer.max_epochs", "--ckpt_path")
     )
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_the_short_help_is_one_screen(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "-h"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("  -") for line in lines) >= 10
+    assert any(line.startswith(f"  lightning {command} --help-all") for line in lines)
 
 
 def test_a_finished_run_ends_with_0(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.configurable import KEY
 from inception_lightning.data import Digits
 from inception_lightning.training.classifier import InceptionClassifier
-from tests.processes import ROOT, assert_same_run, finish, kill, program, rows, the_run, wait_until
+from tests.processes import ROOT, assert_same_run, finish, kill, program, rows, the_run, wait_for_rows
 
 OWN_WORK = ROOT / "experiments" / "own_work"
 TRUST = "--trust=my_project"
@@ -87,10 +87,10 @@ def into(place: Path) -> str:
     return f"--trainer.default_root_dir={place}"
 
 
-def killed_and_resumed(args: Sequence[str], place: Path, **environment: str) -> Path:
+def killed_and_resumed(args: Sequence[str], place: Path) -> Path:
     """A run that was killed within its second epoch and went on from what it had saved."""
-    process = program("fit", *args, *SHORT, into(place), place=Path.cwd(), WANDB_MODE="disabled", **environment)
-    wait_until(process, lambda: rows(place) >= KILLED_AFTER)
+    process = program("fit", *args, *SHORT, into(place), place=Path.cwd(), WANDB_MODE="disabled")
+    wait_for_rows(process, place, KILLED_AFTER)
     kill(process)
     run = the_run(place)
     assert rows(place) < 14
@@ -181,7 +181,7 @@ def test_a_module_and_data_that_are_none_of_ours(
 ) -> None:
     args = ["--config=module.yaml", TRUST]
     process = program("fit", *args, *SHORT, into(tmp_path), place=Path.cwd(), PYTHONUNBUFFERED="1")
-    wait_until(process, lambda: rows(tmp_path) >= KILLED_AFTER)
+    wait_for_rows(process, tmp_path, KILLED_AFTER)
     kill(process)
     run = the_run(tmp_path)
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
@@ -268,7 +268,7 @@ def test_each_kind_is_killed_resumed_tested_and_predicts(
     whole = whole_run(both, tmp_path / "whole")
     place = tmp_path / "killed"
     process = program("fit", *both, *SHORT, into(place), place=Path.cwd())
-    wait_until(process, lambda: rows(place) >= KILLED_AFTER)
+    wait_for_rows(process, place, KILLED_AFTER)
     kill(process)
     assert main(["fit", "--ckpt_path=last", "--trust=my_project,timm", into(place)]) == 0
     resumed = the_run(place)

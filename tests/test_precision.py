@@ -45,6 +45,7 @@ def test_16_bits_are_for_activations_and_32_for_weights(tmp_path: Path, precisio
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("precision", "kind"), [("16-mixed", torch.float16), ("bf16-mixed", torch.bfloat16)])
 def test_16_bits_on_a_gpu(tmp_path: Path, precision: str, kind: torch.dtype) -> None:
     module, seen, loss = fitted(tmp_path, precision, "gpu")

@@ -9,7 +9,7 @@ import torch
 from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning.__main__ import main
-from inception_lightning.models import InceptionV4
+from inception_lightning.models import Inception, InceptionV3, InceptionV4
 from inception_lightning.weights.save import save_weights
 
 ROOT = Path(__file__).parent.parent
@@ -45,18 +45,22 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    weights = workplace / "v4.safetensors"
-    save_weights(InceptionV4(width=0.1), weights)
+    names: dict[str, Inception] = {"timm/inception_v4.tf_in1k": InceptionV4(width=0.1)}
+    names |= {"pytorch-fid/inception_v3": InceptionV3(1008, preset="fid", aux=False, width=0.1)}
+    files = {name: workplace / f"{type(net).__name__}.safetensors" for name, net in names.items()}
+    for name, net in names.items():
+        save_weights(net, files[name])
     lines = [line for block in blocks("bash") for line in block.splitlines()]
     training = next(line for line in lines if "lightning fit" in line).split(" && ")[-1].removeprefix(".venv/bin/")
     commands = [training, *(line for line in lines if line.startswith("lightning"))]
     assert len(commands) >= 7
     for command in commands:
-        # the one name that needs a network becomes a file
-        args = [str(weights) if word == "timm/inception_v4.tf_in1k" else word for word in shlex.split(command)[1:]]
+        # the names that need a network become files
+        args = [str(files.get(word, word)) for word in shlex.split(command)[1:]]
         trains = args[0] == "fit" and not {"--help", "--print_config"} & set(args)
         try:
-            code = main([*args, *SHORT] if trains else args)
+            narrow = ["--model.net.width=0.25"] if "InceptionV3" in args else []
+            code = main([*args, *SHORT, *narrow] if trains else args)
         except SystemExit as stop:  # --help and --print_config end in the parser
             code = int(stop.code or 0)
         assert code == 0, f"{command}: {capsys.readouterr().err}"

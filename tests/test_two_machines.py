@@ -2,7 +2,6 @@
 
 import csv
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from inception_lightning.__main__ import main
-from tests.processes import ROOT, SMALL, finish, last_checkpoint, the_run
+from tests.processes import ROOT, SMALL, finish, last_checkpoint, the_run, unused_port
 
 MACHINES = 2
 
@@ -19,12 +18,6 @@ MACHINES = 2
 def rows(file: Path) -> list[dict[str, str]]:
     with file.open(newline="") as opened:
         return list(csv.DictReader(opened))
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def torchrun(machine: int, port: int, *args: str) -> subprocess.Popen[str]:
@@ -47,7 +40,7 @@ def test_two_machines_are_one_training(tmp_path: Path) -> None:
     together = [f"--trainer.num_nodes={MACHINES}", "--trainer.devices=1", "--trainer.strategy=ddp"]
     machines = [torchrun(machine, port, "fit", *SMALL, *options, *together) for machine in range(MACHINES)]
     for machine in machines:
-        code, output = finish(machine, 300)
+        code, output = finish(machine)
         assert code == 0, output
     run = the_run(place)
     assert [path.name for path in place.iterdir()] == [run.name]

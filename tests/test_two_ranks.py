@@ -57,7 +57,7 @@ def test_two_processes_validate_with_the_batch_norm_of_the_first(tmp_path: Path)
     trainer = quiet_trainer(
         tmp_path,
         devices=2,
-        strategy="ddp_spawn",
+        strategy="ddp_fork",
         max_steps=1,
         num_sanity_val_steps=0,
         callbacks=[Statistics(tmp_path)],
@@ -84,7 +84,7 @@ def gradients(path: Path, processes: int, aux_weight: float) -> dict[str, Any]:
     trainer = quiet_trainer(
         path.parent,
         devices=processes,
-        strategy="ddp_spawn" if processes > 1 else "auto",
+        strategy="ddp_fork" if processes > 1 else "auto",
         max_steps=1,
         callbacks=[Gradients(path)],
     )

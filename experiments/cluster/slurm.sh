@@ -19,9 +19,9 @@ args=(fit "$@" --resume auto --trainer.default_root_dir "runs/slurm-$SLURM_JOB_I
       --trainer.num_nodes "$SLURM_NNODES" --trainer.devices "$SLURM_NTASKS_PER_NODE" --trainer.strategy ddp)
 
 time_is_up=no
+trap 'time_is_up=yes; kill -USR1 "${step:-$!}"' USR1  # srun passes the signal on to every process
 srun --kill-on-bad-exit=1 lightning "${args[@]}" &
 step=$!
-trap 'time_is_up=yes; kill -USR1 "$step"' USR1  # srun passes the signal on to every process
 wait "$step"; code=$?
 while kill -0 "$step" 2>/dev/null; do wait "$step"; code=$?; done  # a signal ends wait before the step has ended
 

@@ -7,6 +7,7 @@ from inception_lightning.callbacks.calibration import Calibrate
 from inception_lightning.callbacks.confusion import Confusion
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
+from inception_lightning.callbacks.monitors import Monitors
 from inception_lightning.callbacks.nonfinite import FiniteGuard
 from inception_lightning.callbacks.pictures import Pictures
 from inception_lightning.callbacks.predictions import PredictionWriter
@@ -29,6 +30,7 @@ __all__ = [
     "DeadNetwork",
     "FiniteGuard",
     "LineProgress",
+    "Monitors",
     "NetSummary",
     "NewRates",
     "Pictures",

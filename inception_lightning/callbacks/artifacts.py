@@ -2,12 +2,15 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
-import wandb
 from lightning.pytorch.callbacks import Callback
 
 from inception_lightning.runs.wandb import boards, offer
+
+if TYPE_CHECKING:
+    import wandb
 
 
 class CheckpointArtifact(Callback):
@@ -27,7 +30,9 @@ class CheckpointArtifact(Callback):
                     offer(functools.partial(_log, board.experiment, path, alias))
 
 
-def _log(run: wandb.Run, path: Path, alias: str) -> None:
+def _log(run: "wandb.Run", path: Path, alias: str) -> None:
+    import wandb
+
     artifact = wandb.Artifact(f"model-{run.id}", "model", metadata={"file": path.name})
     artifact.add_file(str(path), skip_cache=True, policy="immutable")
     run.log_artifact(artifact, aliases=[alias])

@@ -1,13 +1,15 @@
 """Averaged weights that are evaluated, selected on, saved and resumed as what they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor
+from torch import Tensor, nn
+
+from inception_lightning.errors import InputError
 
 
 class WeightAverage(WeightAveraging):
@@ -16,9 +18,9 @@ class WeightAverage(WeightAveraging):
     Validation during training, and everything after it, sees the averages. A checkpoint holds the
     averages as its weights and, to go on from, the trained weights as ``current_model_state``.
 
-    Lightning's own keeps the averages on the CPU while a GPU trains, averages tensor by tensor, saves
-    the two the wrong way round in the middle of a validation, and tests a checkpoint's trained weights
-    with the Trainer that fitted them.
+    Lightning's own keeps the averages on the CPU while a GPU trains, waits for it at each step, averages tensor by
+    tensor, saves the two the wrong way round in the middle of a validation, and tests a checkpoint's trained
+    weights with the Trainer that fitted them.
     """
 
     def __init__(self, decay: float = 0.9999) -> None:
@@ -27,10 +29,16 @@ class WeightAverage(WeightAveraging):
         Args:
             decay: What the average keeps at each step, 0..1. The first steps keep less, as TensorFlow
                 has it: (1 + n) / (10 + n) after n of them, so that the start is soon forgotten.
+
+        Raises:
+            InputError: It is out of range.
         """
+        if not 0 <= decay <= 1:
+            raise InputError(f"ema_decay must be 0..1, got {decay}")
         self.decay = decay
         self.shown = False  # whether the module holds the averages, and the averages' place the trained weights
-        super().__init__(multi_avg_fn=self._average)
+        self.averaged = 0  # steps
+        super().__init__()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Start the average where the module will be."""
@@ -40,7 +48,21 @@ class WeightAverage(WeightAveraging):
         self.shown = False
         super().setup(trainer, pl_module, stage)
         assert self._average_model is not None
-        self._average_model.n_averaged = torch.tensor(0)  # on the CPU: each step reads it
+        self._average_model.n_averaged = torch.tensor(0)  # on the CPU, where it is only written
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count on where the run has stopped."""
+        assert self._average_model is not None
+        self.averaged = int(self._average_model.n_averaged)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Follow the weights, once in a step."""
+        step = trainer.global_step
+        if step > self._latest_update_step and self.should_update(step_idx=step - 1):
+            self._follow(pl_module)
+            self._latest_update_step = step
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the averages."""
@@ -77,11 +99,23 @@ class WeightAverage(WeightAveraging):
             self.shown = averages
 
     @torch.no_grad()
-    def _average(self, averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor) -> None:
+    def _follow(self, pl_module: pl.LightningModule) -> None:
         assert self._average_model is not None
-        averaged = int(self._average_model.n_averaged)  # `count` is the same on the device, which would have to wait
-        decay = min(self.decay, (1 + averaged) / (10 + averaged))
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(list(averages), list(weights), 1 - decay)
-        else:  # counters
-            torch._foreach_copy_(list(averages), list(weights))
+        decay = min(self.decay, (1 + self.averaged) / (10 + self.averaged))
+        for averages, weights in _by_type(self._average_model.module, pl_module):
+            if self.averaged and averages[0].is_floating_point():
+                torch._foreach_lerp_(averages, weights, 1 - decay)
+            else:  # the first, and counters
+                torch._foreach_copy_(averages, weights)
+        self.averaged += 1
+        self._average_model.n_averaged.fill_(self.averaged)
+
+
+def _by_type(*modules: nn.Module) -> Iterable[tuple[list[Tensor], ...]]:
+    """The parameters and buffers of modules that are alike, those of one type together."""
+    groups: dict[torch.dtype, tuple[list[Tensor], ...]] = {}
+    for alike in zip(*([*module.parameters(), *module.buffers()] for module in modules), strict=True):
+        group = groups.setdefault(alike[0].dtype, tuple([] for _ in modules))
+        for tensors, tensor in zip(group, alike, strict=True):
+            tensors.append(tensor.detach())
+    return groups.values()

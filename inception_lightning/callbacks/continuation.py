@@ -3,7 +3,6 @@
 import logging
 import random
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,15 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import distributed
 
-from inception_lightning.callbacks.lightning_state import begin_validation_again, go_on, logged_steps, set_logged_steps
-from inception_lightning.errors import Stop
+from inception_lightning.callbacks.agreement import Agreement
+from inception_lightning.callbacks.lightning_state import (
+    begin_validation_again,
+    go_on,
+    leave_signals_alone,
+    logged_steps,
+    set_logged_steps,
+)
+from inception_lightning.errors import InputError, Stop
 from inception_lightning.loading.loaders import EvaluationLoader, TrainLoader
 from inception_lightning.runs.checkpoints import ATTEMPTS, LAST, CheckpointFiles
 from inception_lightning.runs.metrics_csv import MetricsFile
@@ -32,7 +38,8 @@ class Continuation(Callback):
     """Saves ``last.ckpt`` between two batches, and goes on from it bit by bit.
 
     It is saved at the end of each epoch, every so many minutes, and on a signal. Between two batches
-    everything about the one before is done and logged, so nothing is lost or repeated.
+    everything about the one before is done and logged, so nothing is lost or repeated. Several processes do not
+    wait for each other there: each learns one step later what one of them was told.
     """
 
     def __init__(
@@ -50,7 +57,14 @@ class Continuation(Callback):
             minutes: Save after so many minutes, within an epoch too.
             every_n_steps: Save after so many steps as well.
             signals: What notes signals, and is restored by who made it; by default made here.
+
+        Raises:
+            InputError: A number is out of range.
         """
+        if not minutes >= 0 or (every_n_steps is not None and every_n_steps < 1):
+            raise InputError(
+                f"last.minutes must be at least 0 and last.every_n_steps at least 1, got {minutes} and {every_n_steps}"
+            )
         self.folder = folder
         self.minutes = minutes
         self.every_n_steps = every_n_steps
@@ -59,8 +73,10 @@ class Continuation(Callback):
         self.loaded: dict[str, Any] | None = None
         self.saved_step = 0
         self.due_at = 0.0
+        self.failures = 0  # saves in a row that have failed, as all processes know it
         self.stopping = False
         self.trainer: pl.Trainer
+        self.agreement: Agreement
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take the signals over from Lightning, whose handlers talk to the other processes in between."""
@@ -69,6 +85,8 @@ class Continuation(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen to signals and to the loader."""
         self.trainer = trainer
+        self.agreement = Agreement(trainer.world_size)
+        leave_signals_alone(trainer)
         self.signals.training = True
         self.saved_step = trainer.global_step
         self.due_at = time.monotonic() + 60 * self.minutes
@@ -87,10 +105,7 @@ class Continuation(Callback):
         """Save if it is time, and stop if a process was told to; ``batches`` of the epoch are done."""
         if batches % self.trainer.accumulate_grad_batches:
             return  # gradients are not saved
-        step = self.trainer.global_step
-        by_step = self.every_n_steps is not None and step - self.saved_step >= self.every_n_steps
-        by_step = by_step and not self._failures()  # a full disk is given time
-        self._save_or_stop(by_step or time.monotonic() >= self.due_at or batches == 0)
+        self._save_or_stop(between_batches=True, epoch_begins=batches == 0)
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -105,17 +120,18 @@ class Continuation(Callback):
         else:  # nobody knows how many batches each process has
             common = batch_idx + 1 if trainer.world_size == 1 else 0
         if batch_idx < int(common):
-            self._save_or_stop(False)
+            self._save_or_stop()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the end, however long the disk takes."""
+        self.agreement.close()
         for _ in range(ATTEMPTS):
-            if not self._agree(int(trainer.global_step > self.saved_step))[0]:
+            if trainer.global_step == self.saved_step:
                 return
             self._save()
-            if self._agree(self._failures())[0]:
+            if self.failures:
                 time.sleep(RETRY_SECONDS)
-        if self._agree(self._failures())[0]:
+        if self.failures:
             raise self._no_space()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -180,40 +196,38 @@ class Continuation(Callback):
             for name, value in own["scores"].items():
                 setattr(pl_module.train_scores, name, value.to(pl_module.device))
 
-    def _save_or_stop(self, due: bool) -> None:
-        unsaved = int(self.trainer.global_step > self.saved_step)
-        code, due_now, unsaved, failures = self._agree(self.signals.code, int(due), unsaved, self._failures())
-        if failures >= ATTEMPTS:
+    def _save_or_stop(self, *, between_batches: bool = False, epoch_begins: bool = False) -> None:
+        """Do what the processes have agreed on, which all do at the same step; then say what is new here."""
+        code, by_clock, self.failures = self.agreement.hear(*self._news())
+        if self.failures >= ATTEMPTS:
             raise self._no_space()
+        unsaved = self.trainer.global_step - self.saved_step
+        by_step = self.every_n_steps is not None and unsaved >= self.every_n_steps
+        by_step = by_step and not self.failures  # a full disk is given time
         self.stopping = code > 0
-        if unsaved and (due_now or code):
+        due = between_batches and (by_clock or by_step or epoch_begins)
+        if unsaved and (due or code):
             self._save()
         if code:
             raise Stop(f"stopped at step {self.trainer.global_step}, saved in {self.folder / LAST}", code)
+        self.agreement.say(*self._news())
+
+    def _news(self) -> tuple[int, int, int]:
+        files = self.trainer.strategy.checkpoint_io
+        failures = files.failures if isinstance(files, CheckpointFiles) else 0  # on the process that writes
+        return self.signals.code, int(time.monotonic() >= self.due_at), failures
 
     def _save(self) -> None:
         self.trainer.save_checkpoint(self.folder / LAST)
-        if self._failures():  # on the process that writes
+        _, _, self.failures = self.agreement.now(*self._news())
+        if self.failures:
             self.due_at = time.monotonic() + RETRY_SECONDS
             return
         self.saved_step = self.trainer.global_step
         self.due_at = time.monotonic() + 60 * self.minutes
 
-    def _failures(self) -> int:
-        files = self.trainer.strategy.checkpoint_io
-        return files.failures if isinstance(files, CheckpointFiles) else 0
-
     def _no_space(self) -> Stop:
         return Stop(f"the last {ATTEMPTS} checkpoints could not be saved in {self.folder}: free some space there", 74)
-
-    def _agree(self, *values: int) -> Sequence[int]:
-        """The highest of each value over all processes."""
-        if self.trainer.world_size == 1:
-            return values
-        highest = torch.tensor(values, device=self.trainer.strategy.root_device)
-        distributed.all_reduce(highest, distributed.ReduceOp.MAX)
-        agreed: list[int] = highest.tolist()
-        return agreed
 
 
 def random_state() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
+from inception_lightning.callbacks.agreement import Arrival
 from inception_lightning.errors import Stop
 from inception_lightning.models.network import Inception
 
@@ -30,6 +31,7 @@ class DeadNetwork(Callback):
         self.stop = stop
         self.every_n_steps = every_n_steps
         self.gradient: Tensor | None = None
+        self.sent: tuple[int, Arrival] | None = None  # the step, and the largest of its gradients
         self.said = False
 
     def on_before_optimizer_step(
@@ -44,12 +46,26 @@ class DeadNetwork(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Warn or stop, when no gradient reached the last layers in this step."""
+        """Warn or stop, when no gradient reached the last layers in a step; on a GPU one step later, without a wait."""
+        self._look(trainer)
         gradient, self.gradient = self.gradient, None
-        if gradient is None or gradient.any():
+        if gradient is not None:
+            # 1 for what is not a number, which is not dead
+            largest = gradient.abs().amax().nan_to_num(nan=1.0)
+            self.sent = trainer.global_step, Arrival(largest[None])
+            if self.sent[1].at_once:
+                self._look(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the last step too."""
+        self._look(trainer)
+
+    def _look(self, trainer: pl.Trainer) -> None:
+        sent, self.sent = self.sent, None
+        if sent is None or any(sent[1].read()):
             return
         message = (
-            f"step {trainer.global_step}: the network is dead, its last stage gives zeros only: "
+            f"step {sent[0]}: the network is dead, its last stage gives zeros only: "
             "start again with lower residual_scales (0.1 to 0.3), or a lower learning rate"
         )
         if self.stop:

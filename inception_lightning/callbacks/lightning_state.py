@@ -6,7 +6,7 @@ Averages have theirs in `averaging`, which subclasses Lightning's own.
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 
 
 def logged_steps(checkpoint: dict[str, Any]) -> int:
@@ -25,11 +25,28 @@ def go_on(trainer: pl.Trainer) -> None:
     trainer.fit_loop._restarting = False
 
 
+def leave_signals_alone(trainer: pl.Trainer) -> None:
+    """Spare every batch the broadcast by which processes ask the first one for a SIGTERM, and wait for the answer.
+
+    Lightning's own handler, which would note that signal, is not installed where `runs.signals` heeds it.
+    """
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
+
+
+def _nothing() -> None:
+    pass
+
+
 def begin_validation_again(checkpoint: dict[str, Any]) -> None:
     """Have a run that was stopped within a validation begin that validation again, when it goes on."""
     begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
     place = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
     place.update(total=dict(begun), current=dict(begun), is_last_batch=False)
+
+
+def shards_weights(trainer: pl.Trainer) -> bool:
+    """Whether no process has the whole network, so that one alone can compute nothing with it."""
+    return isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy | DeepSpeedStrategy)
 
 
 def waits_for_every_gradient(trainer: pl.Trainer) -> bool:

@@ -1,31 +1,54 @@
-"""Pictures at the end of training: curves of losses and accuracies, and validation images with their predictions."""
+"""Pictures of a run: the first training views, curves, and the worst validation images with their predictions."""
 
-import csv
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import Callback
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from torchvision.utils import save_image
 
+from inception_lightning.callbacks.curves import draw_curves
+from inception_lightning.callbacks.lightning_state import shards_weights
 from inception_lightning.data.base import ImageDataModule
+from inception_lightning.data.show import spread
 from inception_lightning.errors import spared
 from inception_lightning.evaluation.predictions import draw_predictions, predict_some, predictions_table
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+VIEWS = 32
+SIDE = 96  # pixels that a small view is enlarged to
+
 
 class Pictures(Callback):
-    """Draws ``curves.png`` and ``predictions.png`` when training ends, and logs them to W&B."""
+    """Draws ``views.png`` before training, ``curves.png`` and ``predictions.png`` after it, the latter for W&B too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, best: Path | None = None) -> None:
         """Create the callback.
 
         Args:
             folder: The run's folder: ``metrics.csv`` is read from it, the pictures are written into it.
+            best: Where the best checkpoint will be, whose predictions are shown; without it, those of the last epoch.
         """
         self.folder = folder
+        self.best = best
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write what the network will see of `VIEWS` training images in the first epoch, once for a run."""
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
+        file = self.folder / "views.png"
+        if trainer.is_global_zero and isinstance(data, ImageDataModule) and not file.is_file():
+            with spared("views.png"):
+                save_views(data, file)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the pictures on the main process; without ``metrics.csv`` there are no curves."""
@@ -35,44 +58,41 @@ class Pictures(Callback):
         if (self.folder / "metrics.csv").is_file():
             with spared("curves.png"):
                 self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv"))
-        if isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
-            with spared("predictions.png"):
+        if shards_weights(trainer):
+            log.info("predictions.png is left out: each process has a part of the network, and one alone would wait")
+        elif isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):
+            with spared("predictions.png"), at_best(pl_module, self.best) as which:
                 guesses = predict_some(pl_module, data)
                 for board in boards(trainer):
                     offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
-                self._save(trainer, "predictions", draw_predictions(guesses))
+                self._save(trainer, "predictions", draw_predictions(guesses, which))
 
-    def _save(self, trainer: pl.Trainer, name: str, figure: Figure) -> None:
+    def _save(self, trainer: pl.Trainer, name: str, figure: "Figure") -> None:
         path = self.folder / f"{name}.png"
-        figure.savefig(path, dpi=100, bbox_inches="tight")
+        figure.savefig(path, dpi=100)
         for board in boards(trainer):
             offer(lambda: board.log_image(f"pictures/{name}", [str(path)]))  # noqa: B023  # at once
 
 
-def draw_curves(metrics: Path) -> Figure:
-    """Losses and accuracies over training steps.
-
-    Args:
-        metrics: A run's ``metrics.csv``.
-    """
-    with metrics.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name] if rows else []
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
-    _plot(losses, rows, [name for name in names if "/loss" in name])
-    losses.set(xlabel="step", ylabel="cross-entropy", yscale="log", title="Losses")
-    _plot(accuracies, rows, [name for name in names if "/top" in name or name.endswith(("/average_precision", "/f1"))])
-    accuracies.set(xlabel="step", ylabel="share", ylim=(0, 1.02), title="Accuracy")
-    return figure
+@contextlib.contextmanager
+def at_best(module: InceptionClassifier, best: Path | None) -> Iterator[str]:
+    """Have ``module`` hold the best checkpoint's weights until the context ends; gives its name in words."""
+    if best is None or not best.is_file():
+        yield "the last epoch's network"
+        return
+    last = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    held = torch.load(best, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        module.load_state_dict(held["state_dict"])
+        yield f"the best checkpoint, of epoch {held['epoch'] + 1},"
+    finally:
+        module.load_state_dict(last)
 
 
-def _plot(axis: Axes, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
-    for name in names:
-        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        if points:
-            marker = "o" if name.startswith("val") else None
-            axis.plot(*zip(*points, strict=True), label=name, marker=marker, markersize=3)
-    if axis.get_lines():
-        axis.legend(fontsize=8)
-    axis.grid(alpha=0.3)
+def save_views(data: ImageDataModule, file: Path) -> None:
+    """Write the views of up to `VIEWS` training images in the first epoch, eight in a row, small ones enlarged."""
+    views = data.train_views()
+    images = torch.stack([views[0, index][0] for index in spread(len(views.labels), VIEWS)]).float() / 255
+    factor = max(1, -(-SIDE // images.shape[-1]))
+    enlarged = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)  # (N, 3, f H, f W)
+    save_image(enlarged, file, nrow=8, padding=4, pad_value=1.0)

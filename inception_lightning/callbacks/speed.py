@@ -1,7 +1,6 @@
 """How fast a run trains, and what it waits for."""
 
 import re
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -88,7 +87,8 @@ class Speed(Callback):
             stretch.seconds += now - self.clock
             stretch.waited += self.wait
         self.clock = now
-        if trainer.is_global_zero and (batch_idx + 1) % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by the logger connector; 0: never
+        if trainer.is_global_zero and every and (batch_idx + 1) % every == 0:
             self._log(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -119,5 +119,9 @@ def peak_memory(device: torch.device) -> float:
     if sys.platform == "linux":  # where getrusage begins with the memory of the program that started this one
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         return int(found[1]) / 2**20 if found else 0.0
+    if sys.platform == "win32":
+        return 0.0  # not known
+    import resource  # Windows has none
+
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

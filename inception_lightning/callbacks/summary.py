@@ -2,12 +2,13 @@
 
 import math
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping, Timer
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -30,7 +31,16 @@ class Score:
 class RunSummary(Callback):
     """A short table at the end: best and last accuracy, speed and memory, where the run lies, how to test it."""
 
-    def __init__(self, folder: Path, best: Path, speed: Speed, *, monitor: str = "val/top1", mode: str = "max") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        best: Path,
+        speed: Speed,
+        *,
+        monitor: str = "val/top1",
+        mode: str = "max",
+        trusted: Sequence[str] = (),
+    ) -> None:
         """Remember what the table is made of.
 
         Args:
@@ -39,12 +49,14 @@ class RunSummary(Callback):
             speed: What measures its speed.
             monitor: What the best checkpoint is chosen by.
             mode: Whether the best is the ``max`` or the ``min``.
+            trusted: The packages that the checkpoint's classes are of, beside ours.
         """
         self.folder = folder
         self.best = best
         self.speed = speed
         self.monitor = monitor
         self.mode = mode
+        self.trust = "".join(f" --trust {name}" for name in trusted)
         self.scores: list[Score] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -89,10 +101,20 @@ class RunSummary(Callback):
                 table = self.table()
                 if table.row_count:
                     console.print(table)
+                for reason in _ended_early(trainer):
+                    console.print(f"ended      {reason}")
                 console.print(f"speed      {self._speed(trainer)}")
-                console.print(f"run        {visible(str(self.folder))}")
+                console.print(f"run        {_path(self.folder)}")
                 if self.best.is_file():
-                    console.print(f"test it    lightning test --ckpt_path {visible(shlex.quote(str(self.best)))}")
+                    epoch = f", of epoch {self._best().epoch}" if self.scores else ""
+                    console.print(f"best       {_path(self.best)}{epoch}")
+                    console.print(f"test it    lightning test --ckpt_path {_path(self.best)}{self.trust}")
+                    console.print(
+                        f"use it     lightning predict --ckpt_path {_path(self.best)}{self.trust} --data.root PHOTOS"
+                    )
+                    console.print(
+                        f"see it     {_path(self.folder / 'curves.png')}, or lightning report {_path(self.folder)}"
+                    )
 
     def table(self) -> Table:
         """Best and last validation accuracy, and what the best was chosen by; of accuracies, those that are logged."""
@@ -125,6 +147,20 @@ class RunSummary(Callback):
             f"{images_per_second:,.0f} images per second in training, {step:,.0f} ms a step, of which "
             f"{wait:,.0f} waiting for data; {memory:.1f} GiB of memory at most"
         )
+
+
+def _ended_early(trainer: pl.Trainer) -> Iterator[str]:
+    """Why training ended before its last epoch, where a callback has ended it."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
+        if isinstance(callback, Timer) and (callback.time_remaining() or 1) <= 0:
+            yield f"after {trainer.current_epoch} epochs: the time that was given is over"
+        if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
+            yield f"after epoch {callback.stopped_epoch + 1}: {callback.monitor} is not getting better"
+
+
+def _path(path: Path) -> str:
+    """As a shell takes it, on one line."""
+    return visible(shlex.quote(str(path)))
 
 
 def _percent(share: float | None) -> str:

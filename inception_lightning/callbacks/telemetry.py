@@ -5,6 +5,7 @@ training, their last layer before the average pooling gave only zeros, and scali
 down cured it.
 """
 
+import contextlib
 from typing import Any
 
 import lightning.pytorch as pl
@@ -28,7 +29,8 @@ class ResidualTelemetry(Callback):
     ``before_pool/zeros``, ``before_pool/dead``: the same for the last ReLU before the average pooling;
     ``grad_norm/STAGE``: norm of the stage's gradient, before it is clipped.
 
-    The module itself logs the learned scales (``scale/BLOCK``) every epoch.
+    The module itself logs the learned scales (``scale/BLOCK``) every epoch. A sampled step of a compiled network runs
+    as if it were not compiled: what watches it would have to be compiled too.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
@@ -45,6 +47,7 @@ class ResidualTelemetry(Callback):
         self.every_n_steps = every_n_steps
         self.step = 0
         self.hooks: list[RemovableHandle] = []
+        self.while_watching = contextlib.ExitStack()
         self.measured: dict[str, Tensor] = {}
 
     def on_train_batch_start(
@@ -82,6 +85,7 @@ class ResidualTelemetry(Callback):
 
     def watch(self, net: Inception) -> None:
         """Measure what the network's next forward pass computes."""
+        self.while_watching.enter_context(torch.compiler.set_stance("force_eager"))
         for name, block in residual_blocks(net).items():
             self.hooks += [
                 block.register_forward_hook(self._measure_output(name)),
@@ -94,6 +98,7 @@ class ResidualTelemetry(Callback):
         for hook in self.hooks:
             hook.remove()
         self.hooks, self.measured = [], {}
+        self.while_watching.close()
 
     def _measure_residual(self, name: str) -> Any:
         def measure(module: nn.Module, args: tuple[Tensor], residual: Tensor) -> None:

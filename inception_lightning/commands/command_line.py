@@ -12,6 +12,7 @@ from inception_lightning.pages import parse_page, read_page
 TRUST, TRUST_ALL = "--trust", "--trust-config"
 PAGE = ("-c", "--config")
 HELP = ("-h", "--help")
+HELP_ALL = "--help-all"
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class CommandLine:
         words: The words as they were given, the command first.
         flags: Those of them that are neither pages nor trust, in order.
         pages: The pages' content, the first one first.
+        files: The file of each page; None for one that was said on the command line.
         trusted: The packages that pages may name beside `trust.TRUSTED`; None for everything.
     """
 
     words: tuple[str, ...]
     flags: tuple[str, ...]
     pages: tuple[dict[str, Any], ...]
+    files: tuple[Path | None, ...]
     trusted: tuple[str, ...] | None
 
     @classmethod
@@ -39,6 +42,7 @@ class CommandLine:
         """
         flags: list[str] = []
         pages: list[dict[str, Any]] = []
+        files: list[Path | None] = []
         trusted: list[str] | None = []
         rest = iter(words[1:])
         for word in rest:
@@ -48,14 +52,15 @@ class CommandLine:
                 if not value:
                     raise InputError(f"{name} needs a value")
             if name in PAGE:
+                files.append(None if value.startswith("{") else Path(value))
                 pages.append(parse_page(value, "--config") if value.startswith("{") else read_page(Path(value)))
             elif name == TRUST and trusted is not None:
                 trusted += value.split(",")
             elif name == TRUST_ALL:
                 trusted = None
             elif name != TRUST:
-                flags.append(word)
-        return cls(tuple(words), tuple(flags), tuple(pages), None if trusted is None else tuple(trusted))
+                flags.append("--help" if word == HELP_ALL else word)
+        return cls(tuple(words), tuple(flags), tuple(pages), tuple(files), None if trusted is None else tuple(trusted))
 
     @property
     def command(self) -> str:
@@ -81,6 +86,10 @@ class CommandLine:
         keys = (key, f"{key}.class_path")
         values = self._in_flags(*keys) if flags_only else self._values(*keys)
         return next((one for one in values if isinstance(one, str)), None)
+
+    def flagged(self, key: str) -> str | None:
+        """What the last flag gives to a dotted ``key``; or None."""
+        return next(self._in_flags(key), None)
 
     def _values(self, *keys: str) -> Iterator[Any]:
         yield from self._in_flags(*keys)
@@ -117,3 +126,14 @@ def in_page(page: Any, key: str) -> Any:
 def as_flag(page: dict[str, Any]) -> str:
     """A page as the parser takes it, without its reading a file."""
     return f"--config={json.dumps(page)}"
+
+
+def without_class(page: dict[str, Any]) -> dict[str, Any]:
+    """A page whose model is the arguments of its class, which is known by now."""
+    model = page.get("model")
+    if isinstance(model, str):
+        return {key: value for key, value in page.items() if key != "model"}
+    if not isinstance(model, dict) or not {"class_path", "init_args"} & model.keys():
+        return page
+    inner = {key: value for key, value in model.items() if key not in ("class_path", "init_args", "dict_kwargs")}
+    return page | {"model": inner | model.get("init_args", {}) | model.get("dict_kwargs", {})}

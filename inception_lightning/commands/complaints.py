@@ -5,18 +5,24 @@ nowhere else. What is not recognised is passed on whole.
 """
 
 import dataclasses
-import difflib
 import inspect
 import pydoc
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 
+import lightning.pytorch as pl
 from jsonargparse import ArgumentParser
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from inception_lightning import data, models
-from inception_lightning.configurable import subclasses
+from inception_lightning.commands.typos import Names, instead
+from inception_lightning.configurable import class_path, subclasses
 from inception_lightning.trust import not_imported
 
 UNKNOWN_OPTION = re.compile(r"(?:Option|accept option|unrecognized arguments:) '?(?:--)?([\w.+]+)")
@@ -34,9 +40,17 @@ NOT_IMPORTED = re.compile(
 SEVERAL_CLASSES = re.compile(
     r"Multiple subclasses with name (\w+)\. Give the full class path .*?: ([\w., ]+)\.$", re.MULTILINE
 )
+MADE_IN_VAIN = re.compile(r"Problem with given class_path '([\w.]+)':\s+(.+)")
+REFUSED = re.compile(
+    r"^Errors:\n(?:  - (?:Expected|Not a|Value|\S+ \(?class).*\n(?: {4,}.*\n)*)*  - (.+)", re.MULTILINE
+)
+NOT_MET = re.compile(r"Requirement '([\w-]+)[^']*' not met|No module named '(\w+)")
 DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 KEY = re.compile(r'(?:Parser key|Group) ["\']([\w.]+)["\']')
 OWNER = re.compile(r"class_path[ =]'([\w.]+)'")
+OF_A_CLASS = re.compile(r"\.(class_path|init_args)\b.*")
+"""What an option with a class as its default says beside it."""
+PARSED_ELSEWHERE = ("print_config", "help", "help-all", "trust", "trust-config")
 
 
 def sentence(complaint: object, options: Iterable[str]) -> str:
@@ -57,7 +71,7 @@ def sentence(complaint: object, options: Iterable[str]) -> str:
     if option:
         known = [*options, *(name for owner in OWNER.findall(complaint) for name in _arguments(owner))]
         whole = _join(where, option[1])
-        return f"there is no option {whole}{_instead(option[1], known) or _instead(whole, known)}"
+        return f"there is no option {whole}{instead(option[1], known) or instead(whole, known)}"
     return (
         _about_a_class(complaint, where)
         or _about_a_value(complaint, where)
@@ -73,7 +87,8 @@ def _about_a_class(complaint: str, where: str) -> str | None:
         )
     if found := NOT_IMPORTED.search(complaint):
         path = found["path"] or found["value"]
-        return f"{where}: {not_imported(path, found['why'])}"
+        beside = dir(sys.modules.get(path.rpartition(".")[0]))
+        return f"{where}: {not_imported(path, found['why'])}{instead(path.rpartition('.')[2], beside)}"
     if (found := MISSING_OPTION.search(complaint)) and (owners := OWNER.findall(complaint)):
         return f"{where}: {owners[-1]} needs {found[1]}, which nobody has given"
     return None
@@ -83,14 +98,32 @@ def _about_a_value(complaint: str, where: str) -> str | None:
     union = WRONG_UNION.search(complaint)
     wants_number = union and NUMBER.search(union[1])  # a learning rate may also be a Tensor, which is a class
     if (found := UNKNOWN_CLASS.search(complaint)) and not wants_number:
-        return f"{where}: there is no class {found[1]}{_instead(found[1], _class_names())}"
+        return f"{where}: there is no class {found[1]}{instead(found[1], _class_names())}"
     if found := NO_SUBCLASS.search(complaint):
         return f"{where}: {found[1]} is no {found[2]}"
     if found := WRONG_VALUE.search(complaint) or union:
-        return f"{where}: expected {_readable(found[1])}, got {found[2]}"
+        hint = ": say a number, or false for no seed" if where == "seed_everything" else ""
+        return f"{where}: expected {_readable(found[1])}, got {found[2]}{hint}"
     if found := MISSING_OPTION.search(complaint):
         return f"{found[1]} is missing: say --{found[1]} VALUE, or --config FILE with a page that has it"
     return None
+
+
+def refusal(complaint: str, settings: Mapping[str, object]) -> str:
+    """What an object that could not be made has said, out of the parser's report of all that it has tried.
+
+    Args:
+        complaint: The parser's report.
+        settings: What was to be made, by dotted name.
+    """
+    if found := MADE_IN_VAIN.search(complaint):
+        where = next((key.removesuffix(".class_path") for key, value in settings.items() if found[1] in str(value)), "")
+        packages = NOT_MET.findall(complaint)
+        if not packages:
+            return f"{where}: {found[2]}"
+        package = "".join(packages[-1])
+        return f"{where}: {found[1]} needs the package {package}, which is not installed: pip install {package}"
+    return found[1] if (found := REFUSED.search(complaint)) else " ".join(complaint.split())
 
 
 def known_options(parser: ArgumentParser) -> list[str]:
@@ -98,9 +131,21 @@ def known_options(parser: ArgumentParser) -> list[str]:
     return ["config", *parser.get_defaults().keys()]
 
 
-def _instead(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, sorted(set(known)), n=1)
-    return f": did you mean {nearest[0]}?" if nearest else ""
+def names(parser: ArgumentParser) -> Names:
+    """What the parser of ``fit``, ``validate``, ``test`` or ``predict`` knows, for the next time to look a name up."""
+    bases: dict[str, type] = {
+        "model.net": nn.Module,
+        "model.optimizer": Optimizer,
+        "model.lr_scheduler": LRScheduler,
+        "data": pl.LightningDataModule,
+    }
+    ours = [getattr(room, name) for room in (models, data) for name in room.__all__]
+    return Names(
+        tuple(dict.fromkeys([*(OF_A_CLASS.sub("", option) for option in known_options(parser)), *PARSED_ELSEWHERE])),
+        {option: sorted({cls.__name__ for cls in subclasses(base)}) for option, base in bases.items()},
+        {cls.__name__: _arguments(class_path(cls)) for cls in ours},
+        tuple(_class_names()),
+    )
 
 
 def _arguments(owner: str) -> list[str]:
@@ -112,8 +157,8 @@ def _arguments(owner: str) -> list[str]:
 
 
 def _class_names() -> list[str]:
-    torchs = [cls.__name__ for base in (Optimizer, LRScheduler) for cls in subclasses(base)]
-    return [*models.__all__, *data.__all__, *torchs]
+    bases = (Optimizer, LRScheduler, Callback, Logger, Profiler)
+    return [*models.__all__, *data.__all__, *(cls.__name__ for base in bases for cls in subclasses(base))]
 
 
 def _readable(types: str) -> str:

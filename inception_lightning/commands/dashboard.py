@@ -7,7 +7,7 @@ from pathlib import Path
 
 import wandb
 
-from inception_lightning.commands.options import Options
+from inception_lightning.commands import options
 from inception_lightning.errors import InputError, visible
 from inception_lightning.runs.wandb import obstacle
 from inception_lightning.studies.dashboard import SECTIONS, project_of, push, spec
@@ -15,12 +15,7 @@ from inception_lightning.studies.dashboard import SECTIONS, project_of, push, sp
 
 def main(words: Sequence[str]) -> None:
     """Run ``lightning dashboard``."""
-    parser = Options("lightning dashboard", description="The W&B dashboard: pushed, or as a file.")
-    parser.add_argument("run", type=Path, nargs="?", help="a run's folder: its project, and where the file goes")
-    parser.add_argument("--project", help="W&B project (default: the run's)")
-    parser.add_argument("--entity", help="W&B user or team (default: the key's)")
-    parser.add_argument("--dry_run", action="store_true", help="write the file though there is a key")
-    arguments = parser.parse_args(words[1:])
+    arguments = options.dashboard().parse_args(words[1:])
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     wandb.setup()
     project = arguments.project or project_of(arguments.run)

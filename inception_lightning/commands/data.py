@@ -8,9 +8,9 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from inception_lightning import data
+from inception_lightning.commands import options
 from inception_lightning.commands.command_line import CommandLine, as_flag
 from inception_lightning.commands.complaints import known_options, sentence
-from inception_lightning.commands.options import Options
 from inception_lightning.data import prepare, show
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.check import check
@@ -20,18 +20,17 @@ from inception_lightning.errors import InputError
 from inception_lightning.trust import trusting
 
 SHORT_NAMES = data  # imported so that a class is found by its name alone
-FLAGS = "pages (--config) and further options are those of the data, --data CIFAR10 or --data.image_size 299"
 
 
 def main(words: Sequence[str]) -> int:
     """Run ``lightning data check``, ``show``, ``prepare`` or ``shard``; 2 where an image is bad."""
     if len(words) == 1:
-        _options().print_help()
+        options.data().print_help()
         return 0
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("inception_lightning").setLevel(logging.INFO)
     line = CommandLine.read(words)
-    arguments, flags = _options().parse_known_args(line.flags)
+    arguments, flags = options.data().parse_known_args(line.flags)
     if arguments.command == "prepare":
         _refuse(flags)
         prepare.prepare(arguments.source, arguments.root, {} if arguments.unchecked else None)
@@ -101,23 +100,3 @@ def _shard(described: ImageDataModule, out: Path) -> None:
 def _refuse(flags: list[str]) -> None:
     if flags:
         raise InputError(f"there is no option {flags[0].lstrip('-')}")
-
-
-def _options() -> Options:
-    parser = Options("lightning data", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, about, out in (
-        ("check", "read every image once; exit code 2 if any is bad", None),
-        ("show", "draw training and evaluation views", Path("data.png")),
-    ):
-        command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}")
-        command.add_argument("--root", type=Path, help="a folder of images, or a table of them, instead of a page")
-        command.add_argument("--out", type=Path, default=out, help="the picture, or the list of bad images as a CSV")
-    make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones")
-    make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")
-    make.add_argument("--root", type=Path, required=True, help="where the class folders go")
-    make.add_argument("--unchecked", action="store_true", help="do not compare ImageNet's checksums")
-    shard = commands.add_parser("shard", help="write a folder as shards for --data Shards")
-    shard.add_argument("source", type=Path, help="the folder, as for --data ImageFolder, whose options may follow")
-    shard.add_argument("out", type=Path, help="a new folder, to be used where it is or copied to a cloud")
-    return parser

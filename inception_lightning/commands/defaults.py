@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from inception_lightning import models
-from inception_lightning.commands.command_line import CommandLine, as_flag, in_page
+from inception_lightning.commands.command_line import CommandLine, as_flag, in_page, without_class
 from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
@@ -56,7 +56,7 @@ class Start:
 
     def arguments(self, line: CommandLine) -> list[str]:
         """The parser's arguments: pages in their order, flags after them, what a checkpoint settles last."""
-        pages = [as_flag(_with_our_network(_without_class(page))) for page in (*self.pages, *line.pages)]
+        pages = [as_flag(_with_our_network(without_class(page))) for page in (*self.pages, *line.pages)]
         settled_flags = ["model", "model.class_path"]
         named = OURS.get(line.named("model.net", flags_only=True) or "")
         if named is not None:
@@ -206,14 +206,3 @@ def _with_our_network(page: dict[str, Any]) -> dict[str, Any]:
     if isinstance(net, dict) and net.get("class_path") in OURS:
         return page | {"model": {**model, "net": net | {"class_path": OURS[net["class_path"]]}}}
     return page
-
-
-def _without_class(page: dict[str, Any]) -> dict[str, Any]:
-    """A page whose model is the arguments of its class, which is known by now."""
-    model = page.get("model")
-    if isinstance(model, str):
-        return {key: value for key, value in page.items() if key != "model"}
-    if not isinstance(model, dict) or not {"class_path", "init_args"} & model.keys():
-        return page
-    inner = {key: value for key, value in model.items() if key not in ("class_path", "init_args", "dict_kwargs")}
-    return page | {"model": inner | model.get("init_args", {}) | model.get("dict_kwargs", {})}

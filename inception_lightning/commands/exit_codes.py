@@ -106,11 +106,12 @@ def _refused(error: BaseException) -> int:
         if isinstance(inner, ModuleNotFoundError):  # the reason, under a library's explanations
             error = inner
         inner = inner.__cause__ or inner.__context__
+    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
     if _rank() == 0 and "torch" in sys.modules:
-        from inception_lightning.runs.folder import discard_if_empty
+        from inception_lightning.runs.folder import discard_unused
 
-        discard_if_empty()
-    print(f"error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+        _close_wandb(2)
+        discard_unused()
     return 2
 
 
@@ -150,6 +151,7 @@ def _close_wandb(code: int) -> None:
 
 
 def _rank() -> int:
-    """The rank that Lightning has found out; 0 where it has not been asked."""
-    utilities = sys.modules.get("lightning.pytorch.utilities")
-    return utilities.rank_zero_only.rank if utilities is not None else 0
+    """The rank that Lightning has found out; while it is being imported, what the environment says."""
+    decorator = getattr(sys.modules.get("lightning.pytorch.utilities"), "rank_zero_only", None)
+    rank: int = getattr(decorator, "rank", int(os.environ.get("LOCAL_RANK", 0)))
+    return rank

@@ -1,7 +1,6 @@
 """``lightning fit``, ``validate``, ``test``, ``predict`` and ``calibrate``. The only file that knows LightningCLI."""
 
 import contextlib
-import difflib
 import io
 import logging
 import os
@@ -11,10 +10,10 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
-import wandb
+import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -32,6 +31,7 @@ from inception_lightning.callbacks import (
     DeadNetwork,
     FiniteGuard,
     LineProgress,
+    Monitors,
     NetSummary,
     NewRates,
     Pictures,
@@ -46,24 +46,32 @@ from inception_lightning.callbacks import (
 )
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
+from inception_lightning.commands import kept
 from inception_lightning.commands.command_line import CommandLine, in_page
-from inception_lightning.commands.complaints import known_options, sentence
+from inception_lightning.commands.complaints import known_options, names, refusal, sentence
 from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
+from inception_lightning.commands.exported import is_exported, predict_by_file
+from inception_lightning.commands.refusals import (
+    refuse_crowd,
+    refuse_options,
+    refuse_variables,
+    warn_of_slow_precision,
+)
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
-from inception_lightning.runs.folder import PAGE, checkpoints_of, held, new_run_folder
+from inception_lightning.runs.folder import PAGE, check_place, checkpoints_of, forget_chosen, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
-from inception_lightning.trust import refuse_reach, trusting
+from inception_lightning.trust import refuse_reach, root_of, trusting
 
 log = logging.getLogger(__name__)
 
@@ -81,35 +89,36 @@ CHECKPOINT_DEFAULTS = {
 SEVERAL = "epoch={epoch}-step={step}"
 """What checkpoints are called of which several are kept."""
 
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says of a CPU's memory; of a GPU's it raises an error of its own."""
+
 ONE_VALUE = "Expected more than 1 value per channel"
 """What batch norm says of a batch that it has nothing to normalise in."""
+
+Compile: TypeAlias = Literal["off", "default", "reduce-overhead"] | bool
+COMPILE_HELP = "compile the network, which takes minutes; reduce-overhead: with CUDA graphs, for small ones"
 
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
 
 
-LOGGED = ("loss", "top1", "top5")
-"""What validation logs in any case."""
-
 AVERAGING = ("validate", "test", "predict")
 """The commands that show an image in several views, or to several networks, if that is said."""
-
-INSTEAD = {
-    "LearningRateFinder": "sets an attribute that no rate here is read from: lightning sweep over model.optimizer.lr",
-    "BatchSizeFinder": "sets an attribute of loaders that exist already: try --data.batch_size with max_steps 3",
-    "StochasticWeightAveraging": "keeps averages in no file: say --ema_decay 0.999",
-}
-"""Callbacks of Lightning that would seem to work, and what works."""
 
 
 def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
     """Run the command ``words[0]``, by a subclass of the CLI if one is given."""
     say_what_matters()
+    forget_chosen()
     line = CommandLine.read(words)
+    if line.command == "predict" and is_exported(line.named("model")):
+        predict_by_file(line)
+        return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        if line.trusted is not None:
-            for page in line.pages:
-                refuse_reach(page, Path(line.said("trainer.default_root_dir") or RUNS))
+        for page, file in zip(line.pages, line.files, strict=True):
+            refuse_variables(page)
+            if line.trusted is not None:
+                refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
         try:
             (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
         except Stop:
@@ -117,6 +126,11 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         except Exception as error:
             if SIGNALS.code:  # it came first, whatever it broke
                 raise SIGNALS.stop() from None
+            if isinstance(error, torch.OutOfMemoryError) or NO_MEMORY in str(error):
+                raise InputError(
+                    "the memory does not hold a step of this training: say a smaller --data.batch_size (with "
+                    "--trainer.accumulate_grad_batches for the same step) or --data.image_size, or --recompute stages"
+                ) from None
             if ONE_VALUE in str(error):
                 raise InputError(
                     "a batch of one image leaves batch norm a single value of each channel: say --data.batch_size 2 "
@@ -160,7 +174,8 @@ class InceptionCLI(LightningCLI):
         if isinstance(self.model, InceptionClassifier) and "verbose" in options:
             options["verbose"] = False  # ScoresReport says more
         method(self.model, datamodule=self.datamodule, **options)
-        wandb.finish()  # so that the next run of this process is a new one
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish()  # so that the next run of this process is a new one
 
     @property
     def _method(self) -> str:
@@ -181,7 +196,7 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--allow_changes", type=bool, default=False, help="go on though another run comes of it")
         parser.add_class_arguments(Wandb, "wandb")
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
-        parser.add_argument("--compile", type=bool, default=False, help="compile the network, which takes minutes")
+        parser.add_argument("--compile", type=Compile, default=False, help=COMPILE_HELP)
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
         if self.line.command in AVERAGING:
             parser.add_argument("--crops", type=Literal[1, 10, 12, 144], help="views of an image: see loading.crops")
@@ -195,6 +210,8 @@ class InceptionCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, with what is known before everything that was said."""
         printed = io.StringIO()
+        if self.start.model_class is InceptionClassifier and kept.read(kept.names_of(self.line.command)) is None:
+            kept.write(kept.names_of(self.line.command), names(parser).text())
         try:
             with contextlib.redirect_stdout(printed):
                 self.config = _plain(parser.parse_args(args))  # type: ignore[arg-type]  # a list, as it was given
@@ -229,39 +246,40 @@ class InceptionCLI(LightningCLI):
         """Have validation compute the score that checkpoints, or the schedule, are to go by.
 
         Raises:
-            InputError: There is no such score, or the best were the highest of one that is better when lower.
+            InputError: The best were the highest of a score that is better when lower.
         """
         model = self.config.model
         if self.start.model_class is not InceptionClassifier or "validation_scores" not in model:
             return
         own = {*(model.get("metrics") or {})}
-        for key, said in (("checkpoint.monitor", self.config.checkpoint.monitor), ("lr_monitor", model.lr_monitor)):
+        for said in (self.config.checkpoint.monitor, model.lr_monitor):
             split, _, name = str(said).partition("/")
-            if split != "val" or name in (*LOGGED, *own, *model.validation_scores):
-                continue
-            if name in KNOWN:
+            if split == "val" and name in KNOWN and name not in (*own, *model.validation_scores):
                 model.validation_scores = [*model.validation_scores, name]
-            elif not _has_own(self.config.trainer.callbacks):
-                near = difflib.get_close_matches(name, (*LOGGED, *own, *KNOWN), n=1)
-                raise InputError(
-                    f"{key} {said} is not logged{f', did you mean val/{near[0]}?' if near else ':'} "
-                    f"Known are val/ with {', '.join((*LOGGED, *own, *KNOWN))}"
-                )
         monitor = str(self.config.checkpoint.monitor).removeprefix("val/")
         if monitor in LOWER_IS_BETTER and monitor not in own and self.config.checkpoint.mode == "max":
             raise InputError(f"val/{monitor} is the better the lower: say --checkpoint.mode min")
 
     def instantiate_classes(self) -> None:
         """Make the data, then the model for as many classes as they have, then the Trainer."""
-        self.datamodule = self.parser.instantiate(Namespace(data=self.config.data), instantiate_groups=False).data
+        self.datamodule = self._made(Namespace(data=self.config.data), groups=False).data
         self._fill_in_classes()
         if self.start.continued is not None and not self.config.allow_changes:
             refuse_changes(self.start.continued.page, self.content)
         rest = self.config.clone()
         rest.data = None
-        self.config_init = self.parser.instantiate(rest)
+        self.config_init = self._made(rest)
         self.model = self.config_init.model
         self.trainer = self.instantiate_trainer()
+
+    def _made(self, config: Namespace, groups: bool = True) -> Namespace:
+        try:
+            made: Namespace = self.parser.instantiate(config, instantiate_groups=groups)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(refusal(str(error), dict(config.items()))) from None
+        return made
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer, with the run's folder, loggers and callbacks, once network and data are known to fit."""
@@ -277,6 +295,9 @@ class InceptionCLI(LightningCLI):
             trainer = pl.Trainer(**options)
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
+        refuse_crowd(trainer)
+        capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 has none
+        warn_of_slow_precision(trainer, capabilities and capabilities())
         if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:
@@ -345,16 +366,17 @@ class InceptionCLI(LightningCLI):
             net.dict_kwargs = net.get("dict_kwargs", {}) | {"num_classes": classes}
 
     def _prepare_network(self) -> None:
-        compiled, recomputed = self.config.compile, self.config.recompute
-        if compiled and recomputed:
+        said, recomputed = self.config.compile, self.config.recompute
+        mode = "default" if said is True else said or "off"
+        if mode != "off" and recomputed:
             raise InputError("recompute and compile exclude each other: torch cannot compile stages computed twice")
         net = getattr(self.model, "net", None)
         if isinstance(net, Inception):
             net.recompute(recomputed)
         elif recomputed:
             raise InputError(f"recompute names stages of an Inception network, and this is {type(net).__name__}")
-        if compiled:
-            self.model.compile()
+        if mode != "off":
+            self.model.compile(mode=mode)
         if self.start.members:
             self._join(self.start.members)
 
@@ -375,27 +397,11 @@ class InceptionCLI(LightningCLI):
                 log.warning("%s was trained on %s pixels, and is shown %s", member.path, member.image_size, size)
         self.model.ensemble(read)
 
-    def _refuse_what_ours_does_otherwise(self, wanted: dict[str, Any], callbacks: Sequence[Callback]) -> None:
-        """Name what to use here instead of what Lightning's own would do to loaders, rates or averages.
-
-        Raises:
-            InputError: It was asked for.
-        """
-        if wanted["overfit_batches"]:
-            raise InputError(
-                "overfit_batches would take the loaders apart: say --trainer.limit_train_batches N and "
-                "--data.augmentation.area [1,1], which train on few batches too"
-            )
-        for callback in callbacks:
-            for kind, instead in INSTEAD.items():
-                if any(cls.__name__ == kind for cls in type(callback).__mro__):
-                    raise InputError(f"{kind} {instead}")
-
     def _for_run(self, wanted: dict[str, Any]) -> dict[str, Any]:
         terminal = sys.stdout.isatty()
         callbacks: list[Callback] = _as_list(wanted["callbacks"])
         fits = self.line.command == "fit"
-        self._refuse_what_ours_does_otherwise(wanted, callbacks)
+        refuse_options(wanted, callbacks, fits=fits)
         if fits and self.config.ema_decay is not None:
             callbacks.insert(0, self._average(wanted))
         if wanted["enable_progress_bar"] is not False and not _has(callbacks, ProgressBar):
@@ -406,7 +412,7 @@ class InceptionCLI(LightningCLI):
         summarise = summarise or _has(callbacks, ModelSummary)
         if fits:
             self._checkpoint(None)  # a run of one batch finds its mistakes too
-        place = Path(wanted["default_root_dir"])
+        place = Path(wanted["default_root_dir"] or RUNS)
         evaluates = self.line.command in ("validate", "test", "calibrate")
         if evaluates or wanted["fast_dev_run"]:
             if self.line.command == "calibrate":
@@ -450,6 +456,8 @@ class InceptionCLI(LightningCLI):
 
     def _callbacks(self, folder: Path) -> list[Callback]:
         place = checkpoints_of(folder, self.config.checkpoint.dirpath)
+        if self.config.checkpoint.dirpath:
+            check_place(place)
         checkpoint = self._checkpoint(place)
         best = place / BEST
         before = self.start.continued.page if self.start.continued else self.content
@@ -461,11 +469,19 @@ class InceptionCLI(LightningCLI):
             FiniteGuard(),
             self.config_init.dead_network,
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
+            Monitors(),
             checkpoint,
-            Pictures(folder),
+            Pictures(folder, best),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
+            RunSummary(
+                folder,
+                best,
+                speed,
+                monitor=str(checkpoint.monitor),
+                mode=checkpoint.mode,
+                trusted=self.line.trusted or (),
+            ),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
@@ -496,12 +512,6 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _has_own(callbacks: Any) -> bool:
-    """Whether callbacks are named that may log anything: other ones than Lightning's and ours."""
-    paths = [getattr(one, "class_path", "") for one in _as_list(callbacks)]
-    return any(not path.startswith(("lightning.", "inception_lightning.")) for path in paths)
 
 
 def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:

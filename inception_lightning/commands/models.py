@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from inception_lightning.commands.options import Options
+from inception_lightning.commands import options
 from inception_lightning.errors import InputError
 from inception_lightning.models import (
     GoogLeNet,
@@ -62,10 +62,7 @@ NAMES = {name: entry for entry in ENTRIES for name in (entry.name, entry.title)}
 
 def main(words: Sequence[str]) -> None:
     """Run ``lightning models``."""
-    parser = Options("lightning models", description="The networks of inception_lightning.")
-    parser.add_argument("name", nargs="?", help="a network whose stages to show, such as InceptionV4")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    arguments = parser.parse_args(words[1:])
+    arguments = options.models().parse_args(words[1:])
     entry = find(arguments.name) if arguments.name else None
     try:
         if arguments.json:

@@ -1,9 +1,8 @@
 """``lightning report``: runs on disk as figures, a table in Markdown and one page that needs no other file."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from inception_lightning.commands.options import Options
+from inception_lightning.commands import options
 from inception_lightning.errors import InputError, spared, visible
 from inception_lightning.studies.report import KNOB, figures, markdown, page
 from inception_lightning.studies.results import history, table, write_csv
@@ -11,18 +10,15 @@ from inception_lightning.studies.results import history, table, write_csv
 
 def main(words: Sequence[str]) -> None:
     """Run ``lightning report``."""
-    parser = Options("lightning report", description="Runs as one page of figures and a table.")
-    parser.add_argument("runs", type=Path, nargs="+", help="runs' folders, or folders that hold them")
-    parser.add_argument("--knob", default=KNOB, help=f"what to compare the runs by (default: {KNOB})")
-    parser.add_argument("--out", type=Path, default=Path("report"), help="folder to write into (default: report)")
-    arguments = parser.parse_args(words[1:])
+    arguments = options.report().parse_args(words[1:])
+    knob = arguments.knob or KNOB
     runs = table(arguments.runs)
     steps = history(runs)
-    drawn = figures(runs, steps, arguments.knob)
+    drawn = figures(runs, steps, knob)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "table.md").write_text(f"{markdown(runs)}\n", encoding="utf-8")
-        (arguments.out / "report.html").write_text(page(runs, drawn, arguments.knob), encoding="utf-8")
+        (arguments.out / "report.html").write_text(page(runs, drawn, knob), encoding="utf-8")
         write_csv(runs, arguments.out / "runs.csv", 6)
         write_csv(steps, arguments.out / "steps.csv", 4)
     except OSError as error:

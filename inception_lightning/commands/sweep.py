@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from inception_lightning.commands import options
 from inception_lightning.commands.command_line import TRUST, TRUST_ALL
-from inception_lightning.commands.options import Options
 from inception_lightning.errors import InputError, visible
 from inception_lightning.pages import parse_page
 from inception_lightning.studies.sweep import run_sweep
@@ -25,16 +25,7 @@ OWN = (("${interpreter}", "-m", "inception_lightning", "fit"), ("lightning", "fi
 
 def main(words: Sequence[str]) -> int:
     """Run ``lightning sweep``; the exit code is that of the first run that failed, or of the signal that stopped it."""
-    parser = Options("lightning sweep", description="Run a W&B sweep file on this machine.")
-    parser.add_argument("file", type=Path, help="a W&B sweep file with method grid or random")
-    parser.add_argument("--jobs", type=int, help="runs at a time (default: 1, or one per device)")
-    parser.add_argument("--devices", default="", help="GPUs to share out, one per run: 0,1,2,3")
-    parser.add_argument("--runs", type=int, help="at most so many runs; random sweeps need it, or run_cap in the file")
-    parser.add_argument("--place", type=Path, help="where the runs go (default: runs/NAME)")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands, run none")
-    parser.add_argument(TRUST, action="append", default=[], help="a package that the file and its pages may name")
-    parser.add_argument(TRUST_ALL, action="store_true", dest="all", help="run the file's own command, whatever it is")
-    arguments = parser.parse_args(words[1:])
+    arguments = options.sweep().parse_args(words[1:])
     devices = [device for device in arguments.devices.split(",") if device]
     sweep = read(arguments.file, arguments.runs)
     jobs = arguments.jobs if arguments.jobs is not None else max(1, len(devices))

@@ -78,12 +78,16 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """Record the arguments, and put a number for ``num_workers`` where none was given.
 
         Raises:
-            InputError: The power is out of range.
+            InputError: A number is out of range.
         """
         if not self.is_recorded:  # by the __init__ of a subclass
             self.record(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         super().__init__()
         balancing.check_power(self.balance_power)
+        for name, least in (("image_size", 1), ("batch_size", 1), ("num_workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"data.{name} must be at least {least}, got {value}")
         if self.num_workers is None:
             self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
 

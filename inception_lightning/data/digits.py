@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from sklearn.datasets import load_digits
 
 from inception_lightning.data.base import Split
 from inception_lightning.data.division import DividedImages
@@ -29,6 +28,8 @@ class Digits(DividedImages):
 
     def dataset(self, split: Split) -> ImageTensors:
         """The whole images of one split, grey in three equal channels."""
+        from sklearn.datasets import load_digits  # takes half a second
+
         digits = load_digits()
         grey = torch.from_numpy(digits.images) * (255 / 16)  # (1797, 8, 8), 0..16 -> 0..255
         images = grey.round().to(torch.uint8)[:, None].expand(-1, 3, -1, -1)  # (1797, 3, 8, 8)

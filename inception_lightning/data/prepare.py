@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from scipy.io import loadmat  # type: ignore[import-untyped]  # no types; scikit-learn brings it
-
 from inception_lightning.data.archives import checksum, extract, inside, open_tar, write
 from inception_lightning.errors import InputError
 
@@ -83,6 +81,8 @@ def read_devkit(devkit: Path) -> tuple[list[str], Mapping[str, int]]:
     Raises:
         InputError: It is not the devkit.
     """
+    from scipy.io import loadmat  # type: ignore[import-untyped]  # no types; scikit-learn brings it
+
     try:
         with tarfile.open(devkit) as tar:
             table = loadmat(_part(tar, META), squeeze_me=True)["synsets"]

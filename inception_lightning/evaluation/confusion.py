@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import wandb
 from torch import Tensor
 
 from inception_lightning.errors import visible
@@ -67,6 +66,8 @@ def draw_confusion(counts: Tensor, names: Sequence[str], title: str = "validatio
 
 def confusion_chart(counts: Tensor, names: Sequence[str]) -> Any:
     """W&B's own confusion matrix chart, from the `TABLE_ROWS` most frequent pairs of true and predicted class."""
+    import wandb
+
     pairs = torch.nonzero(counts).tolist()
     pairs.sort(key=lambda pair: -int(counts[pair[0], pair[1]]))
     shown = [visible(name) for name in names]

@@ -1,12 +1,9 @@
 """Predictions for a few validation images, as a picture and as a table on W&B."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import wandb
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
@@ -16,7 +13,13 @@ from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
+if TYPE_CHECKING:
+    import wandb
+    from matplotlib.figure import Figure
+
 GRID = (4, 8)  # rows and columns of the picture
+SEEN = 1024  # validation images that the worst are chosen from
+BATCH = 64  # images at a time
 
 
 class Guess(NamedTuple):
@@ -36,40 +39,56 @@ class Guess(NamedTuple):
 
 
 def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Guess]:
-    """Predictions for up to 32 (`GRID`) validation images, spread evenly over the validation set."""
+    """Predictions for up to 32 (`GRID`) of `SEEN` validation images: the worst mistakes first, then the least sure.
+
+    The images are spread evenly over the validation set; a mistake is the worse the surer the network is of it.
+    """
     views = data.views("val")
-    samples = [views[index] for index in spread(len(views), GRID[0] * GRID[1])]
-    probabilities = _predict(module, torch.stack([image for image, _ in samples]))  # (N, K)
+    places = spread(len(views), SEEN)
     names = data.class_names  # once: CIFAR reads them from its archive
-    best, classes = probabilities.max(dim=1)  # (N,), (N,)
-    said: list[Label] = classes.tolist()
-    if module.thresholds is not None:
-        said = list(probabilities >= module.thresholds.cpu())
-    answers = zip(samples, said, best.tolist(), strict=True)
-    return [
-        Guess(image, ", ".join(label_names(label, names)), ", ".join(label_names(guess, names)), share)
-        for (image, label), guess, share in answers
-    ]
+    kept: list[tuple[bool, float, Guess]] = []
+    for start in range(0, len(places), BATCH):
+        samples = [views[index] for index in places[start : start + BATCH]]
+        probabilities = _predict(module, torch.stack([image for image, _ in samples]))  # (N, K)
+        best, classes = probabilities.max(dim=1)  # (N,), (N,)
+        said: list[Label] = classes.tolist()
+        if module.thresholds is not None:
+            said = list(probabilities >= module.thresholds.cpu())
+        for (image, label), guess, share in zip(samples, said, best.tolist(), strict=True):
+            true, predicted = (", ".join(label_names(one, names)) for one in (label, guess))
+            right = true == predicted
+            kept.append((right, share if right else -share, Guess(image, true, predicted, share)))
+        kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
+    return [guess for *_, guess in kept]
 
 
-def draw_predictions(guesses: Sequence[Guess]) -> Figure:
-    """The images with their true and predicted class names; mistakes are red and marked with a cross."""
+def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's network") -> "Figure":
+    """The images with their true and predicted class names; mistakes are red and marked with a cross.
+
+    Args:
+        guesses: What `predict_some` gives.
+        which: Whose predictions they are.
+    """
+    from matplotlib.figure import Figure
+
     rows, columns = GRID
-    figure = Figure(figsize=(1.6 * columns, 2.0 * rows), layout="constrained")
-    axes: Sequence[Axes] = figure.subplots(rows, columns).flatten()
-    for axis in axes:
+    figure = Figure(figsize=(1.6 * columns, 2.0 * rows))
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.01, top=0.9, wspace=0.1, hspace=0.35)
+    for place, guess in enumerate(guesses, start=1):
+        axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
-    for axis, guess in zip(axes, guesses, strict=False):
-        right = guess.true == guess.predicted
-        axis.imshow(guess.image.permute(1, 2, 0).numpy())  # (H, W, 3)
-        title = f"true {short_name(guess.true)}\nsays {short_name(guess.predicted)}{'' if right else ' ✗'}"
-        axis.set_title(title, fontsize=9, color="black" if right else "#c22")
-    figure.suptitle("Validation images and what the last epoch's network says; mistakes in red with a cross")
+        right = guess.predicted == guess.true
+        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
+        says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
+        axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")
+    figure.suptitle(f"Validation images and what {which} says: worst mistakes first (red), then the least sure")
     return figure
 
 
-def predictions_table(guesses: Sequence[Guess]) -> wandb.Table:
+def predictions_table(guesses: Sequence[Guess]) -> "wandb.Table":
     """The guesses as a W&B table: image, true class, predicted class, probability."""
+    import wandb
+
     rows = [
         [wandb.Image(image.permute(1, 2, 0).numpy()), visible(true), visible(predicted), probability]
         for image, true, predicted, probability in guesses

@@ -53,6 +53,10 @@ class ImageDataset(Dataset[tuple[Tensor, Label]]):
         """The image at ``index``; data sets of files override it, so that a window is decoded without the rest."""
         return DecodedImage(self[index][0])
 
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W), where they lie in memory and are shown as they lie there; None elsewhere."""
+        return None
+
     @abstractmethod
     def contents(self) -> Iterator[bytes]:
         """What tells two sets of images apart: all there is, or a summary of it."""
@@ -74,6 +78,12 @@ class ImageTensors(ImageDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Label]:
         return self.images[index], self.label(index)
+
+    def tensor(self) -> Tensor | None:
+        """All images (N, 3, H, W); None in a subclass that shows them in a way of its own."""
+        ours, usual = type(self), ImageTensors
+        same = (ours.__getitem__, ours.open, ours.label) == (usual.__getitem__, usual.open, usual.label)
+        return self.images if same else None
 
     def subset(self, indices: Tensor) -> "ImageTensors":
         """Some of the images, copied."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inception_lightning.errors import Stop
+from inception_lightning.loading.batched_views import SampleBatch
 from inception_lightning.loading.dataset import Label
 from inception_lightning.loading.sampler import EvaluationSampler, TrainSampler
 
@@ -23,6 +24,8 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
 
     In a worker process torch's own function puts it into shared memory straight away.
     """
+    if isinstance(samples, SampleBatch):
+        return samples.images, samples.labels
     images, labels = zip(*samples, strict=True)
     pixels: Tensor = default_collate([image.permute(1, 2, 0) for image in images])  # (N, H, W, 3)
     return pixels.permute(0, 3, 1, 2), batched(labels)  # (N, 3, H, W), channels-last
@@ -114,9 +117,9 @@ class TrainLoader(_Loader):
         """Go on where ``state`` was taken."""
         self.epoch, self.batches, self.resumed = state["epoch"], state["batches"], True
 
-    def indices(self) -> list[int]:
-        """The samples of the batch that was handed out last."""
-        end = self.batches * self.batch_size
+    def indices(self, batches: int | None = None) -> list[int]:
+        """The samples of the batch that was handed out last, or of the epoch's batch number ``batches``, from 1."""
+        end = (self.batches if batches is None else batches) * self.batch_size
         return self.sampler.share()[end - self.batch_size : end]
 
 

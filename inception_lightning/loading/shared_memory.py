@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.batched_views import SampleBatch
 from inception_lightning.loading.loaders import Sample, batched, collate
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,11 @@ class BatchBuffers:
         if buffer is None:
             return collate(samples)
         self.taken[buffer] = 1
-        pixels = [image.permute(1, 2, 0) for image, _ in samples]
-        torch.stack(pixels, out=_start(self.buffers[buffer], shape))
+        place = _start(self.buffers[buffer], shape)
+        if isinstance(samples, SampleBatch):
+            place.copy_(samples.images.permute(0, 2, 3, 1))
+            return BufferedBatch(self.number, buffer, shape, samples.labels.tolist())
+        torch.stack([image.permute(1, 2, 0) for image, _ in samples], out=place)
         return BufferedBatch(self.number, buffer, shape, batched([label for _, label in samples]).tolist())
 
     def batch(self, buffer: int, shape: Shape, labels: Labels) -> tuple[Tensor, Tensor]:

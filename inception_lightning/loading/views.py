@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
 import torch
@@ -12,11 +13,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.batched_views import WORDS, BatchedViews, SampleBatch
 from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.image import OpenImage, Window, crop
 from inception_lightning.loading.quarantine import Quarantine
-from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed
+from inception_lightning.loading.random_numbers import RandomNumbers, mixed_seed, mixed_seeds
 
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
@@ -70,9 +72,30 @@ class Augmentation:
     rand_augment: int = 0
     erasing: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range.
+
+        Raises:
+            InputError: One is.
+        """
+        _refuse_unless(
+            0 < self.area[0] <= self.area[1] <= 1, "area", "two shares of 0..1, the smaller first", self.area
+        )
+        _refuse_unless(
+            0 < self.aspect[0] <= self.aspect[1], "aspect", "two ratios above 0, the smaller first", self.aspect
+        )
+        _refuse_unless(self.distortion >= 0, "distortion", "at least 0", self.distortion)
+        _refuse_unless(0 <= self.rand_augment <= 30, "rand_augment", "0..30", self.rand_augment)
+        _refuse_unless(0 <= self.erasing <= 1, "erasing", "0..1", self.erasing)
+
     def build(self, image_size: int) -> "RandomView":
         """The view that comes out as uint8 (3, image_size, image_size)."""
         return RandomView(self, image_size)
+
+
+def _refuse_unless(fits: bool, name: str, wanted: str, got: object) -> None:
+    if not fits:
+        raise InputError(f"{name} of the images' views must be {wanted}, got {got}")
 
 
 @settings
@@ -86,6 +109,14 @@ class CenterCrop:
 
     fraction: float = 0.875
     interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse a share out of range.
+
+        Raises:
+            InputError: It is.
+        """
+        _refuse_unless(0 < self.fraction <= 1, "fraction", "above 0 and at most 1", self.fraction)
 
     def build(self, image_size: int) -> "FixedView":
         """The transform: uint8 (3, H, W) -> uint8 (3, image_size, image_size)."""
@@ -125,6 +156,10 @@ class FixedView(v2.Compose):
         (image,) = inputs
         window = self.window(*image.shape[1:])
         return super().forward(image if window is None else crop(image, window))
+
+    def whole(self, images: Tensor) -> Tensor:
+        """The views of whole images (B, 3, H, W) that are no long strips."""
+        return super().forward(images)
 
     def show(self, image: OpenImage, number: int = 0) -> Tensor:
         """The view ``number`` of an image of which nothing is decoded yet."""
@@ -167,6 +202,25 @@ class RandomView:
     def __call__(self, image: Tensor, numbers: RandomNumbers) -> Tensor:
         """The view of a whole image (3, H, W)."""
         return self.show(crop(image, self.window(image.shape[1], image.shape[2], numbers)), numbers)
+
+    def together(self, height: int, width: int) -> BatchedViews | None:
+        """What makes the views of many images of one size at once, bit by bit those of `show`.
+
+        None where nothing does: for unusual views, classes of one's own, and large images.
+        """
+        how = self.augmentation
+        if type(self) is not RandomView or how.crop != "inception" or how.interpolation == "random" or self.further:
+            return None
+        batched = BatchedViews(
+            height,
+            width,
+            self.size[0],
+            area=how.area,
+            aspect=how.aspect,
+            flip=how.flip,
+            interpolation=how.interpolation,
+        )
+        return batched if batched.possible else None
 
 
 def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
@@ -251,6 +305,24 @@ class RandomViews(Dataset[tuple[Tensor, Label]]):
             return self._view(key, index), self._label(index)
         return self._good_view(key, self.quarantine), self._label(index)
 
+    def __getitems__(self, keys: Sequence[tuple[int, ...]]) -> Sequence[tuple[Tensor, Label]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images, batched = self.dataset.tensor(), self.batched
+        if images is None or batched is None or self.labels.ndim != 1:
+            return [self[key] for key in keys]
+        epochs, indices, repeats = zip(*((*key, 0)[:3] for key in keys), strict=True)
+        words = self.numbers.words(mixed_seeds(self.seed, epochs, indices, repeats), WORDS)
+        return SampleBatch(batched.views(images, indices, words), self.dataset.labels[list(indices)])
+
+    @cached_property
+    def batched(self) -> BatchedViews | None:
+        """What makes all views of a batch at once; None where they are made one by one."""
+        images = self.dataset.tensor()
+        usual = self.quarantine is None and type(self).__getitem__ is RandomViews.__getitem__
+        if images is None or not usual or images.shape[1] != 3 or images.dtype != torch.uint8:
+            return None
+        return self.view.together(*images.shape[2:])
+
     def _label(self, index: int) -> Label:
         return int(self.labels[index]) if self.labels.ndim == 1 else self.dataset.label(index)
 
@@ -296,6 +368,17 @@ class FixedViews(Dataset[tuple[Tensor, Label]]):
         if self.opened is None or self.opened[0] != place:
             self.opened = place, self.dataset.open(place)
         return self.opened[1]
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Tensor, Label]]:
+        """The same samples, for which a loader asks all at once; of images in memory they are made at once, too."""
+        images = self.dataset.tensor()
+        usual = type(self).__getitem__ is FixedViews.__getitem__ and type(self.view) is FixedView
+        usual = usual and self.view.count == 1
+        if images is None or not usual or self.view.window(*images.shape[2:]) is not None:
+            return [self[index] for index in indices]
+        chosen = torch.as_tensor(indices)
+        views = self.view.whole(images[chosen]).contiguous(memory_format=torch.channels_last)
+        return SampleBatch(views, self.dataset.labels[chosen])
 
 
 class PhotoViews(FixedViews):

@@ -67,10 +67,11 @@ def recompute(stage: nn.Module, x: Tensor) -> Tensor:
 @contextmanager
 def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     # batch norm must not count the same images twice
-    norms = [module for module in stage.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in stage.modules() if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm)]
     held = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        counter = norm.num_batches_tracked  # a copy may count: SyncBatchNorm, unlike the others, needs one
+        norm.momentum, norm.num_batches_tracked = 0.0, None if counter is None else counter.clone()
     try:
         yield
     finally:

@@ -17,9 +17,16 @@ def skeleton(variant: type[Inception], knobs: Mapping[str, Any] | None = None) -
         return variant(**(knobs or {})).eval()
 
 
-def empty_batch(net: Inception) -> Tensor:
-    """No images, of the network's own size (0, 3, S, S): they give every shape and cost no arithmetic."""
-    return torch.empty(0, 3, net.image_size, net.image_size)
+def empty_batch(net: Inception, size: int | None = None) -> Tensor:
+    """No images (0, 3, S, S), by default of the network's own size: they give every shape and cost no arithmetic."""
+    side = size or net.image_size
+    return torch.empty(0, 3, side, side)
+
+
+def shapes(net: Inception, size: int | None = None) -> dict[str, tuple[int, ...]]:
+    """Stage -> the shape of its activation for one image (C, H, W)."""
+    with torch.no_grad():
+        return {name: tuple(end.shape[1:]) for name, end in net.endpoints(empty_batch(net, size)).items()}
 
 
 def count_parameters(net: Inception) -> Counter[str]:
@@ -30,11 +37,12 @@ def count_parameters(net: Inception) -> Counter[str]:
     return counts
 
 
-def count_macs(net: Inception) -> Counter[str]:
+def count_macs(net: Inception, size: int | None = None) -> Counter[str]:
     """Part of the network -> multiply-accumulates of its convolutions and linear layers for one image.
 
-    They are those of torch's ``FlopCounterMode``, halved, which is not used itself: it needs images with something
-    in them, imports torch's compiler and makes ``lightning models`` take 4.8 s of the processor instead of 2.7.
+    Its side is ``size``, or the network's own. They are those of torch's ``FlopCounterMode``, halved, which is not used
+    itself: it needs images with something in them, imports torch's compiler and makes ``lightning models`` take 4.8 s
+    of the processor instead of 2.7.
     """
     counts: Counter[str] = Counter()
 
@@ -47,7 +55,7 @@ def count_macs(net: Inception) -> Counter[str]:
     layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(counter(_part(name))) for name, layer in layers]
     with torch.no_grad():
-        net.forward_with_aux(empty_batch(net))
+        net.forward_with_aux(empty_batch(net, size))
     for hook in hooks:
         hook.remove()
     return counts

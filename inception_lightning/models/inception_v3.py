@@ -11,7 +11,7 @@ aux_batch_norm=False)``: a 7x7 convolution that is not yet factorized and a head
 
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from inception_lightning.models.heads import AUXILIARY_HEAD
 from inception_lightning.models.initialisation import Init, filler, truncated_normal
@@ -61,12 +61,20 @@ REDUCTION_B = Concat(  # as released: 17x17x768 -> 8x8x1280
 
 EXPANDED = Concat(Conv(384, (1, 3)), Conv(384, (3, 1)))  # the fork at the top of Figure 7
 
-INCEPTION_C = Concat(  # Figure 7: 8x8 -> 8x8x2048
-    Conv(320, 1),
-    (Conv(384, 1), EXPANDED),
-    (Conv(448, 1), Conv(384, 3), EXPANDED),
-    (AvgPool(3), Conv(192, 1)),
-)
+
+def inception_c(pool: AvgPool | MaxPool) -> Concat:
+    """Figure 7: 8x8 -> 8x8x2048."""
+    return Concat(
+        Conv(320, 1),
+        (Conv(384, 1), EXPANDED),
+        (Conv(448, 1), Conv(384, 3), EXPANDED),
+        (pool, Conv(192, 1)),
+    )
+
+
+Preset: TypeAlias = Literal["released", "fid"]
+
+PRESETS: dict[str, AvgPool | MaxPool] = {"released": AvgPool(3), "fid": MaxPool(3)}  # the pool of the last block
 
 OTHER_STDS = {  # what the authors' code starts with other numbers than 0.1
     "classifier.weight": 0.01,
@@ -78,10 +86,11 @@ OTHER_STDS = {  # what the authors' code starts with other numbers than 0.1
 class InceptionV3(Inception):
     """Inception-v3 (Rethinking, section 6): 23.8 M parameters without its head, 299x299 images."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the knobs of Table 3, and of what has been released
         self,
         num_classes: int = 1000,
         *,
+        preset: Preset = "released",
         depths: tuple[int, int, int] = (3, 4, 2),
         width: float = 1.0,
         stem: Literal["imagenet", "7x7", "small"] = "imagenet",
@@ -95,6 +104,8 @@ class InceptionV3(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            preset: ``released``, or ``fid``: the network of 2015 with 1008 classes that the Fréchet Inception distance
+                is defined by, whose last block has a max pool.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
             width: Factor on every number of filters.
             stem: ``imagenet``; ``7x7``, with one such convolution instead of the first three; or
@@ -105,6 +116,7 @@ class InceptionV3(Inception):
             count_include_pad: Whether average pools count their padding, as torchvision and timm do.
             init: ``he``, or ``paper`` for the truncated normal of the authors' code.
         """
+        one_of("preset", preset, PRESETS)
         one_of("stem", stem, ("imagenet", "7x7", "small"))
         a, b, c = check_depths(depths)
         stages: dict[str, Spec] = {
@@ -113,7 +125,7 @@ class InceptionV3(Inception):
             "reduction_a": REDUCTION_A,
             "inception_b": (inception_b(128), *(b - 2) * (inception_b(160),), inception_b(192))[:b],
             "reduction_b": REDUCTION_B,
-            "inception_c": c * (INCEPTION_C,),
+            "inception_c": (*(c - 1) * (inception_c(AvgPool(3)),), inception_c(PRESETS[preset])),
         }
         pool, reduce, last = AUXILIARY_HEAD
         heads = {"inception_b": (pool, reduce, replace(last, norm=aux_batch_norm))} if aux else {}

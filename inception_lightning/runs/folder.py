@@ -1,9 +1,11 @@
 """Folders of runs: new ones, and those that are there."""
 
 import contextlib
-import fcntl
 import logging
 import os
+import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +15,18 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.errors import InputError
 from inception_lightning.pages import read_page
-from inception_lightning.runs.checkpoints import LAST, PREVIOUS
+from inception_lightning.runs.checkpoints import LAST, PREVIOUS, last_saved
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 log = logging.getLogger(__name__)
 
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
+
+DESCRIPTIONS = (PAGE, "command.txt", "code.json", "code.patch")
+"""What a run's folder says of it before its first step."""
 
 CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"
 """How the processes that Lightning starts for DDP learn of the folder that the first one made."""
@@ -39,9 +47,10 @@ def new_run_folder(place: Path, kind: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             attempt += 1
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter from a name with a null
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"no run can be made in {place} ({error.strerror}): say --trainer.default_root_dir FOLDER"
+                f"no run can be made in {place} ({reason}): say --trainer.default_root_dir FOLDER"
             ) from None
         else:
             os.environ[CHOSEN] = str(folder)
@@ -58,6 +67,10 @@ def held(folder: Path) -> Iterator[None]:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
         yield
         return
+    if sys.platform == "win32":
+        log.warning("no locks on Windows: see to it that one process at a time trains in %s", folder)
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder)
@@ -68,7 +81,8 @@ def held(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(
             f"another process is training in {folder}: wait until it has ended, or start a new run"
@@ -77,11 +91,42 @@ def _lock(descriptor: int, folder: Path) -> None:
         log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
 
 
-def discard_if_empty() -> None:
-    """Remove the folder of a run that was refused before it began."""
-    folder = os.environ.pop(CHOSEN, None)
-    if folder is not None and Path(folder).is_dir() and not any(Path(folder).iterdir()):
-        Path(folder).rmdir()
+def discard_unused() -> None:
+    """Remove the folder of a run that was refused before it began: nobody has anything but its settings from it."""
+    folder = Path(os.environ.pop(CHOSEN, "") or os.devnull)
+    if folder.is_dir() and all(_is_description(path.relative_to(folder)) for path in folder.rglob("*")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_description(path: Path) -> bool:
+    return path.parts[0] in (*DESCRIPTIONS, "wandb")
+
+
+def forget_chosen() -> None:
+    """Begin a run that has nothing to do with the one before it in this process."""
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # as above
+        os.environ.pop(CHOSEN, None)
+
+
+def check_place(place: Path) -> None:
+    """See to it that checkpoints can be written where a page or flag wants them.
+
+    Raises:
+        InputError: They cannot.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+        if not any(place.iterdir()):
+            place.rmdir()  # it is made again with the first checkpoint
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"no checkpoint can be written in {place} ({reason}): say --checkpoint.dirpath FOLDER"
+        ) from None
 
 
 def newest(place: Path, name: str) -> Path:
@@ -90,7 +135,8 @@ def newest(place: Path, name: str) -> Path:
     Raises:
         InputError: No run has one.
     """
-    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
+    paths = [path for path in place.glob(f"*/checkpoints/{name}.ckpt") if path.exists()]  # a link may lead to nothing
+    found = sorted(paths, key=lambda path: last_saved(path.parent) or path.stat().st_mtime)
     if not found:
         raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
     return found[-1]
@@ -109,7 +155,7 @@ def checkpoint_place(page: dict[str, Any]) -> str | None:
 
 
 def run_to_continue(place: Path) -> Path | None:
-    """The newest run in ``place`` that has a checkpoint to go on from."""
+    """The run in ``place`` whose checkpoint, to go on from, was saved last, as its manifest says: files may be copied."""
     found = []
     for page in place.glob(f"*/{PAGE}"):
         folder = page.parent / "checkpoints"
@@ -117,7 +163,7 @@ def run_to_continue(place: Path) -> Path | None:
             with contextlib.suppress(InputError):
                 folder = checkpoints_of(page.parent, checkpoint_place(read_page(page)))
         times = [path.stat().st_mtime for path in (folder / LAST, folder / PREVIOUS) if path.is_file()]
-        found += [(max(times), page.parent)] if times else []
+        found += [(last_saved(folder) or max(times), page.parent)] if times else []
     return max(found)[1] if found else None
 
 

@@ -48,7 +48,7 @@ class Signals:
             if handler not in (signal.SIG_IGN, self._note):
                 self._before.setdefault(number, handler)
                 signal.signal(number, self._note)
-        if not self._pipe:
+        if not self._pipe and sys.platform != "win32":  # where a pipe wakes nobody
             self._pipe = os.pipe()
             for end in self._pipe:
                 os.set_blocking(end, end == self._pipe[0])
@@ -131,5 +131,6 @@ def begin() -> None:
 
 def _tell_first_process(number: int) -> None:
     """Where Lightning has started this process, have the first one end for the same reason."""
-    if started_by_lightning():
-        os.kill(os.getppid(), number)
+    parent = os.getppid()
+    if started_by_lightning() and os.environ.get(FIRST) == str(parent):  # or it is gone, and the parent is another
+        os.kill(parent, number)

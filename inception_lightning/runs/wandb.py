@@ -1,6 +1,7 @@
 """The loggers of a run: metrics.csv always, W&B by default and never a condition."""
 
 import contextlib
+import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -13,15 +14,18 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import lightning.pytorch as pl
-import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from inception_lightning.errors import InputError
 
 log = logging.getLogger(__name__)
 
+PROJECT = "inception_lightning"
+"""The W&B project of runs whose page and environment name none."""
+
 PROBE_SECONDS = 5.0
 INIT_SECONDS = 10.0
+SERVICE_SECONDS = 120.0  # a machine may have much else to do
 FINISH_SECONDS = "60"  # for what is still to be uploaded at the end; WANDB_FINISH_TIMEOUT is heeded
 _staged: dict[str, str] = {}
 _given_up: set[str] = set()
@@ -32,16 +36,16 @@ class Wandb:
     """How a run appears on W&B.
 
     Attributes:
-        project: The project that collects the runs.
-        name: The run's name; by default its folder's.
-        group: Runs of one group stand together, the seeds of one experiment for example.
-        tags: Words to find the run by.
+        project: The project that collects the runs; by default WANDB_PROJECT, or else inception_lightning.
+        name: The run's name; by default WANDB_NAME, or else its folder's.
+        group: Runs of one group stand together, the seeds of one experiment for example; by default WANDB_RUN_GROUP.
+        tags: Words to find the run by; by default those of WANDB_TAGS, which a comma separates.
         mode: ``disabled`` leaves W&B out, ``offline`` never connects. By default online where there is
             a key and a network, offline otherwise; the environment's ``WANDB_MODE`` is heeded.
         log_model: Whether the best and the last checkpoint become an artifact when training ends.
     """
 
-    project: str = "inception_lightning"
+    project: str | None = None
     name: str | None = None
     group: str | None = None
     tags: tuple[str, ...] = ()
@@ -50,7 +54,9 @@ class Wandb:
 
 
 def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> WandbLogger | None:
-    """The W&B logger of a run, all of its files in the run's folder; None where W&B is disabled.
+    """The W&B logger of a run, with its files in the run's folder or in WANDB_DIR; None if W&B is off or cannot start.
+
+    What nobody says here, W&B's own variables say: WANDB_ENTITY, WANDB_NOTES, WANDB_JOB_TYPE and so on.
 
     ``continued`` is the id of the W&B run that goes on.
 
@@ -60,23 +66,46 @@ def wandb_logger(folder: Path, wanted: Wandb, continued: str | None = None) -> W
     mode = wanted.mode or outside
     if mode == "disabled":
         return None
+    import wandb
+
     os.environ.setdefault("WANDB_SILENT", "true")  # we say what matters
     os.environ.setdefault("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)
-    wandb.setup(wandb.Settings(mode=mode))  # before the first warning, and so that the flag beats the environment
+    if not _starts(mode):
+        return None
     why_not = None if mode == "offline" else obstacle()
+    place = Path(os.environ.get("WANDB_DIR") or folder)
     if why_not:
-        log.info("W&B is offline: %s; later: wandb sync %s", why_not, folder / "wandb" / "offline-run-*")
-    _stage_in(folder / "wandb")
+        log.info("W&B is offline: %s; later: wandb sync %s", why_not, place / "wandb" / "offline-run-*")
+    _stage_in(place / "wandb")
     return WandbLogger(
-        save_dir=folder,
-        project=wanted.project,
-        name=wanted.name or folder.name,
+        save_dir=place,
+        project=project(wanted.project),
+        name=wanted.name or os.environ.get("WANDB_NAME") or folder.name,
         version=continued,
         group=wanted.group,
-        tags=wanted.tags,
+        tags=wanted.tags or None,
         mode="offline" if mode == "offline" or why_not else "online",
         settings=wandb.Settings(init_timeout=INIT_SECONDS),
     )
+
+
+def project(said: str | None) -> str:
+    """The project of a run whose page says ``said``."""
+    return said or os.environ.get("WANDB_PROJECT") or PROJECT
+
+
+def _starts(mode: Literal["online", "offline"]) -> bool:
+    """Start W&B's service, before the first warning, and so that the flag beats the environment; whether it does."""
+    import wandb
+
+    with contextlib.suppress(ImportError):  # where wandb 0.31 would report why it does not start, it waits for itself
+        importlib.import_module("wandb.analytics.opentelemetry.opentelemetry_proxy").disable()
+    try:
+        wandb.setup(wandb.Settings(mode=mode, x_service_wait=SERVICE_SECONDS))
+    except Exception as error:  # no memory, no processes, no such file
+        log.warning("W&B is left out, its service does not start: %s", " ".join(str(error).split()))
+        return False
+    return True
 
 
 def _said_outside() -> Literal["online", "offline", "disabled"]:
@@ -107,6 +136,8 @@ def offer(action: Callable[[], object]) -> None:
 
     After one failure nothing more is offered to that run; its numbers are on the disk, and ``wandb sync`` takes them.
     """
+    import wandb
+
     run = wandb.run.id if wandb.run is not None else ""
     if run in _given_up:
         return
@@ -129,6 +160,8 @@ def _stage_in(folder: Path) -> None:
 
 def obstacle() -> str | None:
     """Why W&B cannot be used, in a few words; None where it can. Takes a few seconds at most."""
+    import wandb
+
     if not wandb.login(prompt=False, verify=False):
         return "there is no key (wandb login)"
     server = wandb.setup().settings.base_url

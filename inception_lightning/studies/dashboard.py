@@ -12,7 +12,7 @@ import wandb
 
 from inception_lightning.errors import InputError, visible
 from inception_lightning.pages import read_page
-from inception_lightning.runs.wandb import Wandb
+from inception_lightning.runs.wandb import project as wandb_project
 
 STEP = "trainer/global_step"
 SCALES, WIDTH = "model.net.init_args.residual_scales", "model.net.init_args.width"
@@ -111,13 +111,13 @@ def project_of(run: Path | None) -> str:
         InputError: There is no such run.
     """
     if run is None:
-        return Wandb().project
+        return wandb_project(None)
     page = run / "config.yaml"
     if not page.is_file():
         raise InputError(f"{run} is no run's folder: it has no config.yaml")
     board = read_page(page).get("wandb")
-    project = board.get("project") if isinstance(board, dict) else None
-    return project if isinstance(project, str) else Wandb().project
+    said = board.get("project") if isinstance(board, dict) else None
+    return wandb_project(said if isinstance(said, str) else None)
 
 
 def spec(project: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def push(project: str, entity: str | None) -> None:
     try:
         import wandb_workspaces  # noqa: F401  # an extra
     except ImportError:
-        raise InputError("pushing needs wandb-workspaces: pip install 'inception-lightning[dashboard]'") from None
+        raise InputError("pushing needs wandb-workspaces: pip install wandb-workspaces") from None
     try:
         owner = entity or wandb.Api().default_entity or ""
         made = workspace(project, owner).save()

@@ -167,6 +167,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         keyed[DEAD] = float("nan")
     return keyed.groupby(groups, as_index=False, sort=False).agg(
         runs=("best", "size"),
+        unfinished=("finished", lambda finished: int((~finished.astype(bool)).sum())),
         best_mean=("best", "mean"),
         best_std=("best", "std"),
         last_mean=("last", "mean"),

@@ -9,13 +9,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inception_lightning.errors import visible
+from inception_lightning.errors import InputError, visible
 from inception_lightning.studies.sweep_process import Process
 from inception_lightning.studies.sweep_run import Run, label
 
@@ -34,7 +36,12 @@ def run_sweep(runs: Sequence[Run], jobs: int, devices: Sequence[str]) -> int:
 
     Returns:
         The exit code: 0, that of the first run that failed, or 128 and the number of the signal that stopped the sweep.
+
+    Raises:
+        InputError: This is Windows.
     """
+    if sys.platform == "win32":
+        raise InputError("lightning sweep needs Linux or macOS: its runs are locked and told to stop as Windows cannot")
     processes = [Process(run, "done before" if run.done else "waiting") for run in runs]
     console = Console(soft_wrap=not sys.stdout.isatty())
     console.print(f"{len(runs)} runs, {_count(processes, 'done before')} of them finished before", highlight=False)
@@ -90,7 +97,8 @@ def _count(processes: Sequence[Process], state: str) -> int:
 
 
 def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, cores // jobs)
     chosen = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
     return {"OMP_NUM_THREADS": str(threads), **os.environ, **chosen}
 
@@ -124,17 +132,33 @@ def _display(console: Console, processes: Sequence[Process]) -> Iterator[Callabl
 
         yield print_line
         return
-    with Live(table(processes), console=console, refresh_per_second=2) as live:
-        yield lambda _: live.update(table(processes))
+    try:
+        # on a screen of its own: a terminal that gets narrower breaks lines that are there already
+        with Live(table(processes), console=console, refresh_per_second=2, screen=True) as live:
+            yield lambda _: live.update(table(processes))
+    finally:
+        console.print(table(processes))
 
 
 def table(processes: Sequence[Process]) -> Table:
-    """A row per run: its parameters, state, last validation and seconds."""
-    result = Table("run", "state")
-    for heading in ("epoch", "top-1", "seconds"):
-        result.add_column(heading, justify="right")
+    """A row per run: the knobs that vary, its state, last validation and seconds."""
+    knobs = varied([process.run.choice for process in processes])
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for knob in knobs or ["run"]:
+        result.add_column(Text(visible(knob.rpartition(".")[2])), overflow="ellipsis", no_wrap=True)
+    result.add_column("state", no_wrap=True)
+    for heading in ("epoch", "top-1 %", "seconds"):
+        result.add_column(heading, justify="right", no_wrap=True)
     for process in processes:
-        scores = (process.scores.get(name, "") for name in ("epoch", "val/top1"))
+        choice = process.run.choice
+        values = [Text(visible(str(choice.get(knob, "")))) for knob in knobs] or [Text(label(choice))]
+        scores = (process.scores.get(name, "") for name in ("epoch", "top-1 %"))
         seconds = f"{process.seconds:.0f}" if process.seconds else ""
-        result.add_row(Text(label(process.run.choice)), process.state, *scores, seconds)
+        result.add_row(*values, process.state, *scores, seconds)
     return result
+
+
+def varied(choices: Sequence[dict[str, Any]]) -> list[str]:
+    """The parameters that are not the same in all runs of a sweep, in their order."""
+    names = list(dict.fromkeys(name for choice in choices for name in choice))
+    return [name for name in names if len({str(choice.get(name)) for choice in choices}) > 1]

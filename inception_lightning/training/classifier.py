@@ -19,6 +19,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
+from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import (
     BinaryCrossEntropy,
     FocalLoss,
@@ -34,6 +35,7 @@ from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    fused,
     made,
     parameter_groups,
     scale_rates,
@@ -99,8 +101,10 @@ class InceptionClassifier(Rebuildable):
     train_scores: TopK | LabelScores
     val_scores: TopK | LabelScores
     test_scores: TopK | LabelScores
-    class_weights: Tensor | None = None  # no buffer, which an average of the weights would have to have too
     members: tuple["InceptionClassifier", ...] = ()
+    classes_of_weights: tuple[str, ...] = ()
+    full_batches: FullBatches | None = None  # where the network is compiled
+    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -136,7 +140,8 @@ class InceptionClassifier(Rebuildable):
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
             validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
                 and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
-            optimizer: Makes the optimizer from parameter groups.
+            optimizer: Makes the optimizer from parameter groups; Adam and AdamW step fused where they can, see
+                `optim.fused`.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -163,8 +168,8 @@ class InceptionClassifier(Rebuildable):
             raise InputError(
                 "torch.optim.Muon moves matrices only, no kernels or biases: say inception_lightning.training.muon.Muon"
             )
+        refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
-        self.classes_of_weights: tuple[str, ...] = ()
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
@@ -203,11 +208,17 @@ class InceptionClassifier(Rebuildable):
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
         self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
 
-    def compile(self) -> None:
-        """Have both passes of the network compiled when they first run; the names in the state dict stay."""
-        self.net.compile()
+    def compile(self, mode: Mode = "default") -> None:
+        """Have both passes of the network compiled when they first run; the names in the state dict stay.
+
+        Args:
+            mode: See `compiled.Mode`.
+        """
+        prepare()
+        self.full_batches = FullBatches(mode)
+        self.net.compile(mode=mode, dynamic=False)
         if isinstance(self.net, Inception):
-            self.forward_with_aux = torch.compile(self.net.forward_with_aux)
+            self.forward_with_aux = torch.compile(self.net.forward_with_aux, mode=mode, dynamic=False)
 
     def ensemble(self, members: Sequence["InceptionClassifier"]) -> None:
         """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
@@ -233,8 +244,13 @@ class InceptionClassifier(Rebuildable):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
-        logits: Tensor = self.net(self.normalize(images))
+        logits = self._through(self.net, self.normalize(images))
         return logits if self.temperature == 1 else logits / self.temperature
+
+    def _through(self, network: Callable[[Tensor], Outputs], inputs: Tensor) -> Outputs:
+        if self.full_batches is None:
+            return network(inputs)
+        return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
@@ -256,10 +272,10 @@ class InceptionClassifier(Rebuildable):
         if not data.allow_changes:
             self._meet_other_classes(stage, data.class_names)
         self.class_names = tuple(data.class_names)
+        self.gathering = Gathering(data.crops.per_image)
         self.class_weights = data.class_weights() if stage == "fit" else None
         if self.class_weights is not None:
             weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
-        self.gathering = Gathering(data.crops.per_image)
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and not self.several_labels and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
@@ -315,11 +331,15 @@ class InceptionClassifier(Rebuildable):
         labels = labels.float() if labels.ndim == 2 else labels
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
-        logits, aux_logits = self.forward_with_aux(inputs) if with_aux else (self.net(inputs), {})
+        logits, aux_logits = (
+            self._through(self.forward_with_aux, inputs) if with_aux else (self._through(self.net, inputs), {})
+        )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # written on the device: a number of the host would be copied there, which waits for it
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
         return losses["loss"]
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
@@ -333,6 +353,13 @@ class InceptionClassifier(Rebuildable):
             return self.loss
         self.class_weights = self.class_weights.to(self.device)  # once
         return weighted(self.loss, self.class_weights)
+
+    def logged_in_training(self) -> set[str]:
+        """The names of all numbers that are logged outside of validation."""
+        heads = (f"loss_{name}" for name, weight in self.aux_weights.items() if weight)
+        names = {"loss", "loss_main", "lr", *heads, *self.train_scores.names}
+        scales = (name for name, _ in self.net.named_parameters() if name.endswith(".scale"))
+        return {f"train/{name}" for name in names} | {f"scale/{name.removesuffix('.scale')}" for name in scales}
 
     def on_validation_epoch_start(self) -> None:
         """Give every process the batch norm of the first, which is what a checkpoint holds."""
@@ -397,7 +424,7 @@ class InceptionClassifier(Rebuildable):
                 one of them refuses its arguments.
         """
         trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
-        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
+        optimizer = made("model.optimizer", fused(self.optimizer, self.trainer), parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
@@ -487,6 +514,17 @@ def chosen_loss(
         found: Loss = locate(loss)
         return found
     return loss or nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+
+def refuse_less(least: Mapping[str, float], given: Mapping[str, Any]) -> None:
+    """See to it that those of the ``given`` arguments that have a least value are not less, where they are given.
+
+    Raises:
+        InputError: One is less.
+    """
+    for name, value in least.items():
+        if given[name] is not None and not given[name] >= value:  # nor is a NaN
+            raise InputError(f"model.{name} must be at least {value}, got {given[name]}")
 
 
 def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,7 +61,12 @@ def shares(targets: Tensor, logits: Tensor) -> Tensor:
     """Class indices (N,) as each class's share (N, K), in the type of the logits (N, K); shares stay as they are."""
     if targets.ndim == 2:
         return targets.to(logits.dtype)
-    return F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+    return one_hot(targets, logits.shape[1]).to(logits.dtype)
+
+
+def one_hot(labels: Tensor, num_classes: int) -> Tensor:
+    """Class indices (N,) as shares (N, K) of 1 and 0; torch's own would wait for them, to check their range."""
+    return labels.new_zeros(len(labels), num_classes, dtype=torch.float32).scatter_(1, labels[:, None], 1.0)
 
 
 def weighted(loss: Loss, weight: Tensor) -> Loss:

@@ -31,6 +31,11 @@ class TopK(Metric):
         self.add_state("correct", torch.zeros(len(self.ks), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return tuple(f"top{k}" for k in self.ks)
+
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch: logits (N, K), class indices (N,)."""
         best = logits.topk(max(self.ks), dim=1).indices  # (N, max k), best first
@@ -66,6 +71,11 @@ class LabelScores(Metric):
         self.add_state("logits", [], dist_reduce_fx="cat")
         self.add_state("labels", [], dist_reduce_fx="cat")
         self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return ("f1", "average_precision", "auroc") if self.ranked else ("f1",)
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch, which may be empty: logits (N, K), labels 0 or 1 (N, K)."""

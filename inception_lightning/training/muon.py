@@ -5,9 +5,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.functional import adamw, muon
 
+from inception_lightning.errors import InputError
 from inception_lightning.training.optim import GroupOptimizer
+
+try:
+    from torch.optim.functional import adamw, muon
+except ImportError:  # before torch 2.15
+    adamw = muon = None  # type: ignore[assignment]  # said where one is made
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration that makes a matrix nearly orthogonal; torch's own."""
@@ -48,7 +53,12 @@ class Muon(GroupOptimizer):
 
         Raises:
             ValueError: A number is out of range.
+            InputError: torch is too old.
         """
+        if muon is None:
+            raise InputError(
+                f"Muon needs torch 2.15 or later, and this is {torch.__version__}: say AdamW, or update it"
+            )
         numbers = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "ns_steps": ns_steps, "eps": eps}
         for name, value in numbers.items():
             if not value >= 0:

@@ -87,8 +87,8 @@ class Rebuildable(Configurable, pl.LightningModule):
         Args:
             checkpoint_path: The file.
             map_location: Where its tensors go.
-            trust: Packages whose classes the file may name, beside ours and what the program has imported; None for
-                all.
+            trust: Packages whose classes the file may name, beside ours and what the program has
+                imported; None for all there are.
             arguments: Arguments that take the place of the saved ones; a network, loss or metric made in Python that
                 does not know its own arguments must be among them: ``net=resnet18(num_classes=10)``.
 

@@ -1,4 +1,4 @@
-"""The peers' names for our layers, stage by stage: timm's, torchvision's, facenet-pytorch's and Cadene's.
+"""The peers' names for our layers, stage by stage: those of timm, torchvision, facenet-pytorch, Cadene and others.
 
 A stage's layers stand in the order of our tables. Names are written as a shell would: ``a{b,c}`` is
 ``ab ac``, ``a{0..2}`` is ``a0 a1 a2``, and a blank separates patterns.
@@ -36,6 +36,7 @@ class Layout:
         norm: What a batch norm is called beside its convolution ``{}``.
         conv: What the convolution itself is called.
         bgr: Whether the peer's images have their channels in the order blue, green, red.
+        written: Whether `save` writes it; others are read only.
     """
 
     peers: tuple[str, ...]
@@ -45,6 +46,7 @@ class Layout:
     conv: str = "{}.conv"
     norm: str = "{}.bn"
     bgr: bool = False
+    written: bool = True
 
     def names(self, part: str) -> list[str]:
         """The peer's names for the layers of one of our modules, in order; none where it has no such module."""
@@ -151,21 +153,60 @@ BN_INCEPTION = Layout(
     bgr=True,
 )
 
+V3_STEM = "Conv2d_{1a_3x3,2a_3x3,2b_3x3,3b_1x1,4a_3x3}"
+V3_A = "branch{1x1,5x5_1,5x5_2,3x3dbl_1,3x3dbl_2,3x3dbl_3,_pool}"
+V3_REDUCTION_A = "branch3x3{,dbl_1,dbl_2,dbl_3}"
+V3_B = "branch{1x1,7x7_1,7x7_2,7x7_3,7x7dbl_1,7x7dbl_2,7x7dbl_3,7x7dbl_4,7x7dbl_5,_pool}"
+V3_REDUCTION_B = "branch{3x3_1,3x3_2,7x7x3_1,7x7x3_2,7x7x3_3,7x7x3_4}"
+V3_C = "branch{1x1,3x3_1,3x3_2a,3x3_2b,3x3dbl_1,3x3dbl_2,3x3dbl_3a,3x3dbl_3b,_pool}"
+
 V3 = Layout(
     ("timm", "torchvision"),
     InceptionV3,
     {
-        "stem": "Conv2d_{1a_3x3,2a_3x3,2b_3x3,3b_1x1,4a_3x3}",
-        "inception_a": "Mixed_5{b,c,d}.branch{1x1,5x5_1,5x5_2,3x3dbl_1,3x3dbl_2,3x3dbl_3,_pool}",
-        "reduction_a": "Mixed_6a.branch3x3{,dbl_1,dbl_2,dbl_3}",
-        "inception_b": "Mixed_6{b,c,d,e}.branch{1x1,"
-        "7x7_1,7x7_2,7x7_3,7x7dbl_1,7x7dbl_2,7x7dbl_3,7x7dbl_4,7x7dbl_5,_pool}",
-        "reduction_b": "Mixed_7a.branch{3x3_1,3x3_2,7x7x3_1,7x7x3_2,7x7x3_3,7x7x3_4}",
-        "inception_c": "Mixed_7{b,c}.branch{1x1,3x3_1,3x3_2a,3x3_2b,3x3dbl_1,3x3dbl_2,3x3dbl_3a,3x3dbl_3b,_pool}",
+        "stem": V3_STEM,
+        "inception_a": f"Mixed_5{{b,c,d}}.{V3_A}",
+        "reduction_a": f"Mixed_6a.{V3_REDUCTION_A}",
+        "inception_b": f"Mixed_6{{b,c,d,e}}.{V3_B}",
+        "reduction_b": f"Mixed_7a.{V3_REDUCTION_B}",
+        "inception_c": f"Mixed_7{{b,c}}.{V3_C}",
         "aux_heads.inception_b": "AuxLogits.{conv0,conv1,fc}",
         "classifier": "fc",
     },
     {"count_include_pad": True},
+)
+WITHOUT_HEAD = {part: names for part, names in V3.stages.items() if not part.startswith("aux_heads.")}
+V3_FID = Layout(("pytorch-fid",), InceptionV3, WITHOUT_HEAD, {"preset": "fid"}, written=False)
+
+V3_CHILDREN = Layout(  # torchvision's without its head, as nn.Sequential(*net.children())
+    ("radimagenet",),
+    InceptionV3,
+    {
+        "stem": "{0..2} {4,5}",
+        "inception_a": f"{{7..9}}.{V3_A}",
+        "reduction_a": f"10.{V3_REDUCTION_A}",
+        "inception_b": f"{{11..14}}.{V3_B}",
+        "reduction_b": f"15.{V3_REDUCTION_B}",
+        "inception_c": f"{{16,17}}.{V3_C}",
+        "classifier": "20",
+    },
+    {"count_include_pad": True},
+    written=False,
+)
+
+V3_KERAS = Layout(  # counted in the order in which its code makes them, which is that of our tables
+    ("keras",),
+    InceptionV3,
+    {
+        "stem": "conv2d_{0..4}",
+        "inception_a": "conv2d_{5..25}",
+        "reduction_a": "conv2d_{26..29}",
+        "inception_b": "conv2d_{30..69}",
+        "reduction_b": "conv2d_{70..75}",
+        "inception_c": "conv2d_{76..93}",
+        "classifier": "predictions",
+    },
+    written=False,
 )
 
 V4 = Layout(
@@ -215,4 +256,41 @@ RESNET_V2_STAGES = {
 RESNET_V2 = Layout(("timm",), InceptionResNetV2, {**RESNET_V2_STAGES, "classifier": "classif"})
 RESNET_V2_CADENE = Layout(("cadene",), InceptionResNetV2, {**RESNET_V2_STAGES, "classifier": "last_linear"})
 
-LAYOUTS = (GOOGLENET, BN_INCEPTION, V3, V4, RESNET_V1, RESNET_V2, RESNET_V2_CADENE)
+
+def _keras_blocks(stage: str, blocks: int, first: int, convolutions: int) -> str:
+    """Keras's residual blocks: ``convolutions`` counted from ``first`` on, then a projection with its own name."""
+    return " ".join(
+        f"conv2d_{{{first + convolutions * block}..{first + convolutions * (block + 1) - 1}}} {stage}_{block + 1}_conv"
+        for block in range(blocks)
+    )
+
+
+RESNET_V2_KERAS = Layout(
+    ("keras",),
+    InceptionResNetV2,
+    {
+        "stem": "conv2d_{0..11}",
+        "inception_a": _keras_blocks("block35", 10, 12, 6),
+        "reduction_a": "conv2d_{72..75}",
+        "inception_b": _keras_blocks("block17", 20, 76, 4),
+        "reduction_b": "conv2d_{156..162}",
+        "inception_c": _keras_blocks("block8", 10, 163, 4),
+        "conv_7b": "conv_7b",
+        "classifier": "predictions",
+    },
+    written=False,
+)
+
+LAYOUTS = (  # where two layouts have all of their names in a file, the first is taken
+    GOOGLENET,
+    BN_INCEPTION,
+    V3,
+    V3_FID,
+    V3_CHILDREN,
+    V4,
+    RESNET_V1,
+    RESNET_V2,
+    RESNET_V2_CADENE,
+    RESNET_V2_KERAS,
+    V3_KERAS,
+)

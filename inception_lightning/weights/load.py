@@ -6,7 +6,7 @@
 
 import difflib
 import logging
-from collections.abc import Mapping
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from inception_lightning.configurable import class_path, rebuild, subclasses
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.weights.files import read
-from inception_lightning.weights.layouts import LAYOUTS, Layout
-from inception_lightning.weights.public import PUBLIC, Preprocessing, PublicWeights, download
+from inception_lightning.weights.layouts import Layout
+from inception_lightning.weights.public import PUBLIC, Preprocessing, PublicWeights, download, download_from_hub
+from inception_lightning.weights.recognition import Recognised, recognise
 
 log = logging.getLogger(__name__)
 
+HUB = re.compile(r"hf[_-]hub:(.+/.+)")
 # arguments that do not change what weights mean, or that their shapes betray
 HARMLESS = {"num_classes", "aux", "dropout", "stem", "init", "depths", "width", "learned_scales"}
 
@@ -53,7 +55,7 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
     """A ready network with the weights of ``source``, and their mean, std, image size, crop and interpolation.
 
     Args:
-        source: Name of a public checkpoint (`public.PUBLIC`) or path of a file.
+        source: Name of a public checkpoint (`public.PUBLIC`), ``hf_hub:user/name``, or path of a file.
         num_classes: Length of the logits, the checkpoint's own by default. With another number the
             trunk keeps its weights and the classifier starts anew; with 0 the network gives features.
         aux: Whether auxiliary heads are built; by default, where the checkpoint has trained ones.
@@ -118,19 +120,30 @@ def find(source: str | Path) -> Weights:
     Raises:
         InputError: As `pretrained`.
     """
+    if match := HUB.fullmatch(str(source)):
+        return _of_hub(match[1])
     public = next((entry for entry in PUBLIC if entry.name == str(source)), None)
     path = download(public) if public else Path(source)
     if not path.is_file():
         raise InputError(f"there is no file {source} and no public checkpoint of that name{_nearest(str(source))}")
     tensors, about = read(path)
     name = public.name if public else str(path)
-    if about is not None or "classifier.weight" in tensors:
+    recognised = Recognised(None, tensors) if about is not None else recognise(tensors, name)
+    layout, tensors = recognised.layout, recognised.tensors
+    if layout is None:
         about = about or {"config": None, "preprocessing": {}}
         names, config = about.get("class_names", ()), about["config"] and _with_full_path(about["config"])
         return Weights(name, tensors, None, config, about["preprocessing"], class_names=names)
-    layout = _layout_of(tensors, name)
     public = public or _public_for(path, layout)
     return Weights(name, tensors, layout, layout.config(), asdict(public.preprocessing), public.heads)
+
+
+def _of_hub(repository: str) -> Weights:
+    path, about = download_from_hub(repository)
+    name = f"hf_hub:{repository}"
+    found = recognise(read(path)[0], name)
+    config = found.layout.config() if found.layout else None
+    return Weights(name, found.tensors, found.layout, config, about["preprocessing"], class_names=about["class_names"])
 
 
 def _with_full_path(config: dict[str, Any]) -> dict[str, Any]:
@@ -146,28 +159,10 @@ def _nearest(source: str) -> str:
     return f": did you mean {names[0]}?" if names else f"; these are {', '.join(entry.name for entry in PUBLIC)}"
 
 
-def _layout_of(tensors: Mapping[str, Tensor], name: str) -> Layout:
-    """The layout whose names the file has most of."""
-    pieces = [key.split(".") for key in tensors]
-    modules = {".".join(piece[:length]) for piece in pieces for length in range(1, len(piece))}
-
-    def share(layout: Layout) -> float:
-        names = [name for part in layout.stages if not part.startswith("aux_heads.") for name in layout.names(part)]
-        return sum(name in modules for name in names) / len(names)
-
-    best = max(LAYOUTS, key=share)
-    if share(best) < 0.5:
-        raise InputError(
-            f"{name} holds no Inception network in a known layout: its first key is {next(iter(tensors), 'missing')}"
-        )
-    return best
-
-
 def _public_for(path: Path, layout: Layout) -> PublicWeights:
     """The public checkpoint that a local file is, by its name, or else the first for the same network."""
-    entries = [
-        entry for entry in PUBLIC if (entry.layout.variant, entry.layout.knobs) == (layout.variant, layout.knobs)
-    ]
+    alike = [entry for entry in PUBLIC if (entry.layout.variant, entry.layout.knobs) == (layout.variant, layout.knobs)]
+    entries = [entry for entry in alike if entry.layout is layout] or alike
     for entry in entries:
         if entry.goes_with(path):
             return entry
@@ -232,6 +227,11 @@ def _fitted(net: Inception, weights: Weights) -> tuple[dict[str, Tensor], list[s
     unknown = [key for key in tensors if not key.startswith("aux_heads.")]
     if unknown:
         raise _misfit(net, weights, f"the network has no {unknown[0]}")
+    theirs = weights.config["init_args"].get("preset") if weights.config else None
+    if theirs is not None and theirs != net.config["init_args"].get(
+        "preset"
+    ):  # FID's network has the plain one's shapes
+        raise _misfit(net, weights, f"they are of preset: {theirs}")
     return state, list(new)
 
 

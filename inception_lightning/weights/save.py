@@ -31,7 +31,8 @@ def export(net: Inception, peer: str) -> dict[str, Tensor]:
     Raises:
         InputError: The peer has no such network.
     """
-    layouts = {name: layout for layout in LAYOUTS if isinstance(net, layout.variant) for name in layout.peers}
+    written = [layout for layout in LAYOUTS if layout.written and isinstance(net, layout.variant)]
+    layouts = {name: layout for layout in written for name in layout.peers}
     if peer not in layouts:
         raise InputError(f"{peer} has no {type(net).__name__}: it can be exported for {' or '.join(sorted(layouts))}")
     layout, state = layouts[peer], net.state_dict()

@@ -25,3 +25,11 @@ def test_the_matrix_is_that_of_the_last_validation(tmp_path: Path) -> None:
     assert counts.sum(dim=1).tolist() == labels.bincount(minlength=10).tolist()  # each image once, one validation
     assert counts.trace() / counts.sum() == trainer.callback_metrics["val/top1"]
     assert (tmp_path / "confusion.png").is_file()
+
+
+def test_two_batches_that_are_tried_before_training_are_no_validation(tmp_path: Path) -> None:
+    module = InceptionClassifier(InceptionResNetV1(10, width=0.1, depths=(1, 1, 1), stem="small"))
+    confusion = Confusion(tmp_path)
+    quiet_trainer(tmp_path, max_steps=1, callbacks=[confusion]).fit(module, datamodule=Digits(image_size=16))
+    assert confusion.counts is None
+    assert not (tmp_path / "confusion.csv").exists()

@@ -2,15 +2,18 @@
 
 import functools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from inception_lightning.callbacks import Continuation
+from inception_lightning.callbacks.lightning_state import shards_weights
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
@@ -62,3 +65,8 @@ def test_a_schedule_that_watches_a_figure_goes_on_exactly(tmp_path: Path, steps:
     with pytest.raises(Killed):
         trained(place, killed_after=steps)
     assert trained(place, killed_after=-1, ckpt_path=place / "last.ckpt") == whole
+
+
+def test_one_process_alone_has_no_network_where_its_weights_are_shared_out() -> None:
+    for strategy, shards in ((FSDPStrategy(), True), (ModelParallelStrategy(), True), (DDPStrategy(), False)):
+        assert shards_weights(SimpleNamespace(strategy=strategy)) == shards  # type: ignore[arg-type]  # it asks no more

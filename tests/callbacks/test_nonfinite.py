@@ -13,17 +13,17 @@ from inception_lightning.errors import Stop
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
 from tests.faults import Fault
-from tests.processes import FAULT, TWO, finish, last_checkpoint, seconds_since_fault, start, the_run
+from tests.processes import FAULT, SOON, TWO, finish, last_checkpoint, seconds_since_fault, start, the_run
 from tests.trainers import quiet_trainer
 
 
 def stopped(place: Path, *options: str) -> str:
     """What a run says that stops at its sixth step; what it has saved is finite."""
-    code, output = finish(start(place, *FAULT, "--last.every_n_steps=1", *options), 300)
+    code, output = finish(start(place, *FAULT, "--last.every_n_steps=1", *options))
     seconds = seconds_since_fault(output)
     print(f"{seconds:.1f} s from the fault to the end of all processes, exit code {code}")
     assert code == 65, output
-    assert seconds <= 30
+    assert seconds <= SOON
     assert "Traceback" not in output
     saved = last_checkpoint(the_run(place))
     assert saved["global_step"] == 5

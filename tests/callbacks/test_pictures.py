@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from inception_lightning.callbacks.pictures import draw_curves
+from inception_lightning.callbacks.curves import draw_curves
 
 METRICS = """epoch,step,train/loss,train/loss_main,train/lr,val/loss,val/top1,val/top5
 0,9,2.5,2.0,0.1,,,
@@ -20,15 +21,23 @@ def lines(figure: Figure, axis: int) -> dict[str, list[tuple[float, float]]]:
     return {str(line.get_label()): [(x, y) for x, y in np.asarray(line.get_xydata()).tolist()] for line in drawn}
 
 
-def test_curves_show_every_loss_and_accuracy_over_steps(tmp_path: Path) -> None:
+def test_curves_show_every_loss_and_accuracy_over_epochs(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(METRICS)
     figure = draw_curves(tmp_path / "metrics.csv")
-    assert lines(figure, 0) == {
-        "train/loss": [(9, 2.5), (19, 2.0), (29, 1.0)],
-        "train/loss_main": [(9, 2.0), (19, 1.5), (29, 0.8)],
-        "val/loss": [(21, 1.8), (43, 1.2)],
+    losses, accuracies, rates, _ = (lines(figure, axis) for axis in range(4))
+    at: list[Any] = [pytest.approx(step / 22) for step in (10, 20, 30)]  # an epoch has 22 steps
+    assert losses == {
+        "training: all that is minimised": list(zip(at, (2.5, 2.0, 1.0), strict=True)),
+        "training: main classifier": list(zip(at, (2.0, 1.5, 0.8), strict=True)),
+        "validation: main classifier, plain loss": [(1, 1.8), (2, 1.2)],
     }
-    assert lines(figure, 1) == {"val/top1": [(21, 0.25), (43, 0.5)], "val/top5": [(21, 0.75), (43, 0.875)]}
+    assert accuracies == {
+        "validation: top-1": [(1, 25), (2, 50)],
+        "validation: top-5": [(1, 75), (2, 87.5)],
+        "_child2": [(2, 50)],  # the best
+    }
+    assert [text.get_text() for text in figure.axes[1].texts] == ["best: 50.00 %, epoch 2"]
+    assert list(rates.values()) == [[(x, 0.1) for x in at]]
     figure.savefig(tmp_path / "curves.png")
 
 

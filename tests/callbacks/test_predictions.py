@@ -129,7 +129,7 @@ def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
     cpu = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
     assert main(["fit", "--config=experiments/quickstart.yaml", "--wandb.mode=disabled", *made, runs, *cpu]) == 0
     common = ["predict", "--ckpt_path=last", f"--data.root={folder}", "--data.batch_size=2", "--data.num_workers=0"]
-    code, said = finish(program(*common, runs, *cpu, "--trainer.devices=2", "--trainer.strategy=ddp"), 300)
+    code, said = finish(program(*common, runs, *cpu, "--trainer.devices=2", "--trainer.strategy=ddp"))
     assert code == 0, said
     assert "1 of 9 photos could not be read: see the column reason" in said
     (two,) = (tmp_path / "runs").glob("predict-*/*")

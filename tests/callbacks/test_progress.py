@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from inception_lightning.callbacks import LineProgress, NetSummary
+from inception_lightning.callbacks import LineProgress, NetSummary, TerminalProgress
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
@@ -35,16 +35,40 @@ def fit(folder: Path, callback: Callback, **options: int) -> None:
 def test_one_line_per_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tmp_path, LineProgress(), max_epochs=2)
     lines = capsys.readouterr().out.splitlines()
-    number = r"\d+\.\d{4}"
-    values = "  ".join(f"{name} {number}" for name in ("train/loss", "val/loss", "val/top1"))
+    values = r"train/loss \d+\.\d{4}  val/loss \d+\.\d{4}  val/top1 \d+\.\d\d %"
     assert len(lines) == 2
-    assert all(re.fullmatch(f"epoch {epoch}/2  {values}", line) for epoch, line in enumerate(lines, start=1)), lines
+    assert re.fullmatch(rf"epoch 1/2  {values}  \d:\d\d:\d\d left", lines[0]), lines
+    assert re.fullmatch(f"epoch 2/2  {values}", lines[1]), lines
 
 
 def test_long_epochs_say_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tmp_path, LineProgress(seconds=0), max_epochs=1)
     lines = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == [*(f"epoch 1/1  batch {batch}/3" for batch in (1, 2, 3)), "epoch 1/1"]
+
+
+def test_an_epoch_without_validation_shows_no_older_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(), max_epochs=3, check_val_every_n_epoch=2)
+    assert ["val/" in line for line in capsys.readouterr().out.splitlines()] == [False, True, False]
+
+
+def test_a_run_that_is_as_long_as_its_steps_counts_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, LineProgress(), max_epochs=-1, max_steps=5)
+    places = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
+    assert places == ["epoch 1  step 3/5", "epoch 2  step 5/5"]
+
+
+def test_a_bar_of_a_run_without_an_end_counts_no_epochs(tmp_path: Path) -> None:
+    said = []
+
+    class Heard(TerminalProgress):
+        def _get_train_description(self, current_epoch: int) -> str:
+            said.append(super()._get_train_description(current_epoch).strip())
+            return said[-1]
+
+    fit(tmp_path, Heard(), max_epochs=-1, max_steps=2)
+    fit(tmp_path, Heard(), max_epochs=1)
+    assert set(said) == {"Epoch 1", "Epoch 1/1"}
 
 
 def test_other_processes_are_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +82,10 @@ def test_the_summary_shows_the_stages_and_nothing_else(tmp_path: Path, monkeypat
     console = Console(width=100, record=True, file=(tmp_path / "out.txt").open("w"))
     monkeypatch.setattr("inception_lightning.callbacks.progress.get_console", lambda: console)
     fit(tmp_path, NetSummary(), max_epochs=1)
-    rows = [line.split("│")[1:-1] for line in console.export_text().splitlines() if line.startswith("│")]
+    lines = console.export_text().splitlines()
+    rows = [re.split(r" {2,}", line.strip()) for line in lines if re.search(r"\d$", line.strip())]
     stages = ["stem", "inception_a", "reduction_a", "inception_b", "reduction_b", "inception_c", "classifier"]
-    assert [row[0].strip() for row in rows] == stages
-    assert rows[0][3].strip().startswith("[2, ")
+    assert [row[0] for row in rows] == [*stages, "total, 16x16 images"]
+    assert (rows[0][1], rows[-2][1]) == ("16x16x13", "10")
+    numbers = [[int(cell.replace(",", "")) for cell in row[-2:]] for row in rows]
+    assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]

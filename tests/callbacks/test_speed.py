@@ -1,8 +1,5 @@
 import csv
 import functools
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,29 +12,47 @@ from inception_lightning.data import Digits
 from inception_lightning.data.base import Batch
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
+from tests.processes import finish, module
 from tests.trainers import quiet_trainer
 
 TAKES = {"train": 0.05, "wait": 0.1, "val": 0.5}  # seconds
+STARTS = 1.0
+
+
+class Clock:
+    """A clock that only what is timed moves on."""
+
+    now = STARTS
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Slow(InceptionClassifier):
     """Takes known times."""
 
+    clock: Clock
+
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if self.training:
-            time.sleep(TAKES["wait"])
+            self.clock.sleep(TAKES["wait"])
         return batch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        time.sleep(TAKES["train"])
+        self.clock.sleep(TAKES["train"])
         return super().training_step(batch, batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        time.sleep(TAKES["val"])
+        self.clock.sleep(TAKES["val"])
         super().validation_step(batch, batch_idx)
 
 
-def test_steps_and_waits_are_timed_and_validation_is_not(tmp_path: Path) -> None:
+def test_steps_and_waits_are_timed_and_validation_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("inception_lightning.callbacks.speed.time", clock)
     speed = Speed(tmp_path)
     trainer = quiet_trainer(
         tmp_path,
@@ -50,12 +65,12 @@ def test_steps_and_waits_are_timed_and_validation_is_not(tmp_path: Path) -> None
     )
     net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
     module = Slow(net, optimizer=functools.partial(torch.optim.SGD, lr=0.01))
+    module.clock = clock
     trainer.fit(module, Digits(batch_size=8, num_workers=0))
     assert (speed.run.images, speed.run.steps) == (2 * 6 * 8, 12)
     waits = 2 * 6 - 2 - 2  # all but the first of an epoch and the one after a validation between batches
-    assert waits * TAKES["wait"] <= speed.run.waited < waits * TAKES["wait"] + TAKES["val"]
-    steps = 12 * TAKES["train"]
-    assert steps + speed.run.waited <= speed.run.seconds < steps + speed.run.waited + 2 * TAKES["val"]
+    assert speed.run.waited == pytest.approx(waits * TAKES["wait"])
+    assert speed.run.seconds == pytest.approx(12 * TAKES["train"] + speed.run.waited)
     rows = list(csv.DictReader((tmp_path / "speed.csv").open()))
     assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10", "12"]
     assert all(float(row["speed/step_ms"]) >= 1e3 * TAKES["train"] for row in rows)
@@ -72,16 +87,8 @@ def test_means_are_per_step() -> None:
     assert set(Stretch().per_step().values()) == {0.0}
 
 
-HOLD_A_GIBIBYTE = """
-import torch
-from inception_lightning.callbacks.speed import peak_memory
-print(peak_memory(torch.device("cpu")))
-torch.ones(2**28).add_(1)
-print(peak_memory(torch.device("cpu")))
-"""
-
-
 def test_memory_is_the_most_that_was_held() -> None:
-    done = subprocess.run([sys.executable, "-c", HOLD_A_GIBIBYTE], capture_output=True, text=True, check=True)
-    before, after = map(float, done.stdout.split())
+    code, said = finish(module("tests.callbacks.holds_a_gibibyte"))
+    assert code == 0, said
+    before, after = map(float, said.split())
     assert after - before == pytest.approx(1, abs=0.3)

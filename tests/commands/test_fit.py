@@ -109,6 +109,7 @@ def test_a_run_has_one_folder_with_everything(run: Run) -> None:
         "metrics.csv",
         "checkpoints",
         "curves.png",
+        "views.png",
         "predictions.png",
         "confusion.csv",
         "code.json",

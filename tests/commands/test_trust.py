@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from inception_lightning.configurable import KEY, class_path
 from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import CheckpointFiles, read_checkpoint, write_checkpoint
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.trust import refuse_reach, root_of
 from inception_lightning.weights.load import pretrained
-from tests.processes import ROOT, SMALL
+from tests.processes import ROOT, SMALL, finish, program
 
 
 class Attack:
@@ -76,6 +76,10 @@ WRITERS = [
     ("trainer.callbacks", "lightning.pytorch.callbacks.ModelCheckpoint", {"dirpath": "{}", "filename": "mine"}),
     ("trainer.callbacks", "lightning.pytorch.callbacks.ModelCheckpoint", {"filename": "../../../mine"}),
     ("trainer.logger", "CSVLogger", {"save_dir": "{}"}),
+    ("trainer.logger", "CSVLogger", {"save_dir": "runs", "name": "../../../mine"}),
+    ("trainer.logger", "CSVLogger", {"save_dir": "runs", "version": "/mine"}),
+    ("trainer.callbacks", "lightning.pytorch.callbacks.OnExceptionCheckpoint", {"dirpath": "{}"}),
+    ("trainer.strategy", "lightning.pytorch.strategies.DeepSpeedStrategy", {"nvme_path": "{}"}),
     ("trainer.profiler", "lightning.pytorch.profilers.SimpleProfiler", {"dirpath": "{}", "filename": "mine"}),
     ("trainer.logger", "WandbLogger", {"base_url": "http://127.0.0.1:1", "save_dir": "runs"}),
     ("trainer.logger", "WandbLogger", {"settings": {"base_url": "http://127.0.0.1:1"}}),
@@ -99,6 +103,78 @@ def test_a_page_writes_and_sends_nothing_elsewhere(
     assert [path.name for path in theirs.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"checkpoint": {"dirpath": "{}"}},
+        {"checkpoint": {"filename": "../../mine"}},
+        {"trainer": {"default_root_dir": "{}"}},
+        {"trainer": {"default_root_dir": "../elsewhere"}},
+        {"trainer": {"default_root_dir": "~"}},
+        {"trainer": {"default_root_dir": "{}"}, "checkpoint": {"dirpath": "{}"}},  # which would be below it
+    ],
+)
+def test_a_page_has_its_runs_below_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: dict[str, Any]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "page.yaml").write_text(json.dumps(said).replace("{}", str(tmp_path / "elsewhere")))
+    quickstart = ROOT / "experiments" / "quickstart.yaml"
+    monkeypatch.chdir(here)
+    assert main(["fit", f"--config={quickstart}", "--config=page.yaml"]) == 2
+    refused = capsys.readouterr().err
+    assert "a page may" in refused
+    assert "--trust-config" in refused
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    assert [path.name for path in here.iterdir()] == ["page.yaml"]
+
+
+def test_a_runs_own_page_may_name_the_folder_that_it_lies_in(tmp_path: Path) -> None:
+    own = {"trainer": {"default_root_dir": str(tmp_path)}}
+    assert root_of(own, tmp_path / "run" / "config.yaml", None, "runs") == tmp_path
+    for file in (tmp_path / "config.yaml", tmp_path / "a" / "run" / "config.yaml", None):
+        with pytest.raises(InputError, match="a page may have its runs below the current folder"):
+            root_of(own, file, None, "runs")
+    assert root_of(own, None, "said", "runs") == Path("said")  # by a flag, which wins
+    assert root_of({"trainer": {"default_root_dir": "mine"}}, None, None, "runs") == Path("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("best", True),
+        ("{epoch}-{val/top1:.3f}", True),
+        ("a/b", False),
+        ("..", False),
+        ("{../../x}", False),
+        ("{epoch:/x}", False),
+        ("a\\b", False),
+    ],
+)
+def test_the_name_of_a_checkpoint_is_no_place(name: str, fits: bool) -> None:
+    with contextlib.nullcontext() if fits else pytest.raises(InputError, match="a name, not a place"):
+        refuse_reach({"checkpoint": {"filename": name}}, Path("runs"))
+
+
+def test_trust_lasts_for_one_command(mark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = f"--trainer.default_root_dir={tmp_path / 'runs'}"
+    foreign = ["fit", *SMALL, place, page("model.net", "evil_on_import.Net")]
+    for trusting_it in (["--trust-config"], ["--trust=evil_on_import"]):
+        assert main(foreign) == 2
+        assert "may not name evil_on_import" in capsys.readouterr().err
+        assert not mark.exists()
+        assert main([*foreign, *trusting_it]) == 2  # it is no network, and is imported
+        assert "may not name" not in capsys.readouterr().err
+        assert mark.exists()
+        mark.unlink()
+        del sys.modules["evil_on_import"]
+    with pytest.raises(SystemExit):
+        main(["fit", *SMALL, "--trust-config", "--print_config"])  # it ends in an exception
+    assert main(foreign) == 2
+    assert "may not name evil_on_import" in capsys.readouterr().err
+
+
 def test_a_page_may_write_below_the_runs(tmp_path: Path) -> None:
     place = f"--trainer.default_root_dir={tmp_path}"
     log = page("trainer.logger", "CSVLogger", save_dir=str(tmp_path / "csv"))
@@ -116,9 +192,8 @@ def test_callbacks_and_nested_pages(mark: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_can_trust(mark: Path, tmp_path: Path) -> None:
     args = ["fit", *SMALL, "--trust-config", "--model.net=evil_on_import.Net"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
-    done = subprocess.run([sys.executable, "-m", "inception_lightning", *args], env=environment, check=False)
-    assert done.returncode == 2  # it is no network
+    code, said = finish(program(*args, PYTHONPATH=f"{ROOT}:{tmp_path}"))
+    assert code == 2, said  # it is no network
     assert mark.exists()
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from inception_lightning.__main__ import main
 from inception_lightning.data import ImageFolder, Shards
 from inception_lightning.errors import InputError
-from tests.processes import TWO, assert_same, assert_same_run, finish, kill, rows, start, the_run, wait_until
+from tests.processes import TWO, assert_same, assert_same_run, finish, kill, start, the_run, wait_for_rows
 
 pytest.importorskip("litdata", reason="needs the extra `stream`")
 
@@ -108,14 +108,14 @@ def fit(shards: Path, *further: str) -> list[str]:
 @pytest.mark.slow
 def test_two_ranks_killed_and_resumed_are_the_run_that_was_not(shards: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    code, output = finish(start(whole, *fit(shards, *TWO)), 300)
+    code, output = finish(start(whole, *fit(shards, *TWO)))
     assert code == 0, output
     resume = fit(shards, *TWO, "--resume=auto", "--last.every_n_steps=3")
     for moment in (5, 13):
         process, begun = start(cut, *resume), time.time()
-        wait_until(process, lambda: rows(cut, begun) >= moment)  # noqa: B023  # it is called before the next turn
+        wait_for_rows(process, cut, moment, begun)
         kill(process)
-    code, output = finish(start(cut, *resume), 300)
+    code, output = finish(start(cut, *resume))
     assert code == 0, output
     assert_same_run(the_run(whole), the_run(cut))
     with (the_run(cut) / "metrics.csv").open(newline="") as file:

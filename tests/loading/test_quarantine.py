@@ -195,7 +195,7 @@ def test_every_process_of_torchrun_lists_in_the_folder_of_the_run(folder: Path, 
         stderr=subprocess.STDOUT,
         text=True,
     )
-    code, output = finish(process, 300)
+    code, output = finish(process)
     assert code == 0, output
     (listed,) = tmp_path.rglob("bad_images.csv")
     assert listed.parent == the_run(tmp_path / "runs")

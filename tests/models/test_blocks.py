@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from inception_lightning.errors import InputError
 from inception_lightning.models import InceptionResNetV1
-from inception_lightning.models.blocks import ResidualBlock
+from inception_lightning.models.blocks import ResidualBlock, recompute
 from inception_lightning.models.layers import Conv, Residual, Style, build
 
 
@@ -58,6 +58,17 @@ def test_a_learned_scale_of_zero_is_the_identity_on_a_rectified_input() -> None:
 def test_a_learned_scale_keeps_half_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert learned_block(0.3)(torch.rand(2, 3, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_no_kind_of_batch_norm_counts_an_image_twice() -> None:
+    plain, _ = build(Conv(4, 3), 3, Style())
+    for stage in (plain, nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(plain))):
+        again = copy.deepcopy(stage)
+        x = torch.randn(2, 3, 8, 8, requires_grad=True)
+        stage(x).sum().backward()
+        recompute(again, x).sum().backward()
+        for name, buffer in stage.named_buffers():
+            assert torch.equal(buffer, again.get_buffer(name)), name
 
 
 def test_recomputed_stages_give_the_same_gradients_and_statistics() -> None:

@@ -1,13 +1,14 @@
+import multiprocessing
 import os
-import subprocess
-import sys
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.errors import InputError
-from inception_lightning.runs.folder import CHOSEN, discard_if_empty, held, new_run_folder
+from inception_lightning.runs.folder import CHOSEN, DESCRIPTIONS, discard_unused, held, new_run_folder
+from tests.processes import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -37,34 +38,39 @@ def test_other_processes_learn_the_first_ones_folder(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_only_an_empty_folder_is_discarded(tmp_path: Path) -> None:
+def test_only_a_folder_without_results_is_discarded(tmp_path: Path) -> None:
+    for result in ("metrics.csv", "checkpoints/last.ckpt", "predictions.csv", "mine.txt"):
+        folder = new_run_folder(tmp_path, "")
+        (folder / result).parent.mkdir(exist_ok=True)
+        (folder / result).touch()
+        discard_unused()
+        assert (folder / result).is_file()
     folder = new_run_folder(tmp_path, "")
-    (folder / "metrics.csv").touch()
-    discard_if_empty()
-    assert (folder / "metrics.csv").is_file()
-    folder = new_run_folder(tmp_path, "")
-    discard_if_empty()
+    for name in (*DESCRIPTIONS, "wandb/debug.log"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    discard_unused()
     assert not folder.exists()
     assert CHOSEN not in os.environ
-    discard_if_empty()  # of a run that made none
+    discard_unused()  # of a run that made none
+
+
+def hold(folder: Path, holds: Event, may_end: Event) -> None:
+    with held(folder):
+        holds.set()
+        may_end.wait()
 
 
 def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
-    holding = f"""
-from pathlib import Path
-from inception_lightning.errors import InputError
-from inception_lightning.runs.folder import held
-with held(Path({str(tmp_path)!r})):
-    print("held", flush=True)
-    input()
-"""
-    other = subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert other.stdin is not None
-    assert other.stdout is not None
-    assert other.stdout.readline() == "held\n"
+    forks = multiprocessing.get_context("fork")
+    holds, may_end = forks.Event(), forks.Event()
+    other = forks.Process(target=hold, args=(tmp_path, holds, may_end), daemon=True)
+    other.start()
+    assert holds.wait(PATIENCE)
     with pytest.raises(InputError, match=f"another process is training in {tmp_path}"), held(tmp_path):
         pass
-    other.communicate("\n")
+    may_end.set()
+    other.join()
     for _ in range(2):  # and it is let go
         with held(tmp_path):
             pass

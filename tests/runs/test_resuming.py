@@ -16,7 +16,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import newest_good
 from inception_lightning.runs.resuming import refuse_changes
-from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, rows, start, the_run, wait_until
+from tests.processes import AVERAGED, SMALL, assert_same_run, finish, kill, start, the_run, wait_for_rows
 
 INTERVAL = 3
 
@@ -33,7 +33,7 @@ def killed_run(place: Path, checkpoints: Path, moments: list[int], workers: list
     for moment, number in zip(moments, workers, strict=True):
         process = start(place, *options, f"--data.num_workers={number}")
         begun = time.time()
-        wait_until(process, lambda: rows(place, begun) >= moment)  # noqa: B023  # it is called before the next turn
+        wait_for_rows(process, place, moment, begun)
         kill(process)
         done = steps_done(the_run(place))
         saved = torch.load(newest_good(checkpoints / the_run(place).name), weights_only=True)["global_step"]

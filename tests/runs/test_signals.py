@@ -3,47 +3,46 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.forks import Process
 from tests.processes import (
     FAULT,
     NO_FAULT,
+    SOON,
     TWO,
     assert_same_run,
     finish,
     last_checkpoint,
-    rows,
     seconds_since_fault,
     start,
     the_run,
-    wait_until,
+    wait_for_rows,
 )
+from tests.runs.signal_table import Case, children, measure
 from tests.runs.test_resuming import steps_done
-
-MOST_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on two processes that nothing has disturbed."""
     place = tmp_path_factory.mktemp("two")
-    code, output = finish(start(place, *TWO), 300)
+    code, output = finish(start(place, *TWO))
     assert code == 0, output
     return the_run(place)
 
 
 def stopped(place: Path, options: Sequence[str], *, code: int = 143) -> None:
     """A run that stops itself has saved all that it has done, in time."""
-    found, output = finish(start(place, *FAULT, *options), 300)
+    found, output = finish(start(place, *FAULT, *options))
     seconds = seconds_since_fault(output)
     print(f"{seconds:.1f} s from the signal to the end of all processes, exit code {found}")
     assert found == code, output
-    assert seconds <= MOST_SECONDS
+    assert seconds <= SOON
     (step,) = re.findall(r"^stopped at step (\d+), saved in \S+last.ckpt$", output, re.MULTILINE)
     assert "Traceback" not in output
     saved = last_checkpoint(the_run(place))["global_step"]
@@ -69,7 +68,7 @@ def test_told_to_stop(whole: Path, tmp_path: Path, moment: str, number: str) -> 
 @pytest.mark.slow
 def test_ctrl_c(whole: Path, tmp_path: Path) -> None:
     process = start(tmp_path)
-    wait_until(process, lambda: rows(tmp_path) >= 5)
+    wait_for_rows(process, tmp_path, 5)
     process.send_signal(signal.SIGINT)
     assert finish(process)[0] == 130
     assert last_checkpoint(the_run(tmp_path))["global_step"] == steps_done(the_run(tmp_path))
@@ -86,20 +85,12 @@ def test_one_of_two_processes_is_told_to_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["step", "validation", "save"])
 def test_either_of_two_processes_is_told_to_stop(whole_of_two: Path, tmp_path: Path, rank: int, moment: str) -> None:
     stopped(tmp_path, [*TWO, f"--trainer.callbacks.what={moment}", f"--trainer.callbacks.rank={rank}"])
-    code, output = finish(start(tmp_path, *TWO, *NO_FAULT, "--resume=auto"), 300)
+    code, output = finish(start(tmp_path, *TWO, *NO_FAULT, "--resume=auto"))
     assert code == 0, output
     assert_same_run(whole_of_two, the_run(tmp_path))
 
 
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """The processes that it has started to train with it."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid,args", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
-    ).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if " fit " in line]
-
-
-def told(process: subprocess.Popen[str], whom: str, number: int) -> tuple[int, str]:
+def told(process: Process, whom: str, number: int) -> tuple[int, str]:
     """Exit code and output of a training whose parent, child or whole group is told to stop."""
     begun = time.monotonic()
     match whom:
@@ -108,7 +99,7 @@ def told(process: subprocess.Popen[str], whom: str, number: int) -> tuple[int, s
         case "parent":
             process.send_signal(number)
         case "child":
-            os.kill(children(process)[0], number)
+            os.kill(children(process.pid)[0], number)
     code, output = finish(process)
     print(f"{time.monotonic() - begun:.1f} s from the signal to the end, exit code {code}")
     assert "Traceback" not in output
@@ -131,7 +122,7 @@ def test_whoever_is_told_all_is_saved(
     tmp_path: Path, whom: str, number: int, options: Sequence[str], expected: int
 ) -> None:
     process = start(tmp_path, "--trainer.max_epochs=40", *options)
-    wait_until(process, lambda: rows(tmp_path) >= 5)
+    wait_for_rows(process, tmp_path, 5)
     code, output = told(process, whom, number)
     assert code == expected, output
     assert ("stopping after this batch" in output) == (whom != "child")  # the first process says it
@@ -140,29 +131,21 @@ def test_whoever_is_told_all_is_saved(
 
 
 @pytest.mark.parametrize(
-    ("whom", "options"),
+    "case",
     [
-        ("parent", []),
-        pytest.param("parent", TWO, marks=pytest.mark.slow),
-        pytest.param("child", TWO, marks=pytest.mark.slow),
-        pytest.param("group", TWO, marks=pytest.mark.slow),
+        Case(1, 0, "start-up", "parent", "SIGTERM"),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in (
+                *(Case(2, 0, "start-up", whom, "SIGTERM") for whom in ("parent", "child", "group")),
+                *(Case(1, 0, "pictures", "parent", name) for name in ("SIGTERM", "SIGHUP")),
+                Case(1, 2, "step", "child", "SIGTERM"),
+                Case(2, 2, "save", "group", "SIGINT"),
+            )
+        ),
     ],
+    ids=lambda case: " ".join(map(str, case)),
 )
-def test_told_to_stop_while_it_starts(tmp_path: Path, whom: str, options: Sequence[str]) -> None:
-    process = start(tmp_path, *options)
-    if options:
-        wait_until(process, lambda: bool(children(process)))
-    time.sleep(2.5)  # somewhere in the imports; wherever it is, it ends
-    code, output = told(process, whom, signal.SIGTERM)
-    assert code == 143, output
-
-
-@pytest.mark.slow
-def test_told_to_stop_while_the_pictures_are_drawn(tmp_path: Path) -> None:
-    process = start(tmp_path, "--trainer.callbacks+=tests.faults.Late", "--trust=tests")
-    wait_until(process, lambda: any(tmp_path.glob("*/at_the_end")))
-    code, output = told(process, "parent", signal.SIGTERM)
-    assert code == 143, output
-    assert "test it    lightning test" in output
-    run = the_run(tmp_path)
-    assert {"curves.png", "predictions.png", "confusion.png"} <= {path.name for path in run.iterdir()}
+def test_a_row_of_the_table_of_signals(tmp_path: Path, case: Case) -> None:
+    found = measure(case, tmp_path)
+    assert found.wrong == [], found.said

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.evaluation.scores import scores
 from inception_lightning.studies.crossval import fold_runs, fold_table, of_fold, pooled
 from inception_lightning.studies.sweep_run import Run
-from tests.processes import finish, program
+from tests.processes import finish, kill, program, wait_until
 
 FOLDS = 3
 PATTERN = r"^(patient\d+)_"
@@ -137,13 +135,9 @@ def test_a_cross_validation_that_is_killed_goes_on(patients: Path, tmp_path: Pat
     short = ["--data.batch_size=16", "--data.num_workers=0", "--trainer.max_epochs=2", "--wandb.mode=disabled"]
     words = ["crossval", f"--folds={FOLDS}", f"--place={tmp_path}", *net, *data, *short, "--model.net.depths=[1,1,1]"]
     begun = program(*words)
-    patience = time.monotonic() + 300
-    while not list(tmp_path.glob("*/done.json")):
-        assert time.monotonic() < patience
-        time.sleep(0.1)
-    begun.send_signal(signal.SIGKILL)
-    begun.communicate()
-    code, output = finish(program(*words), seconds=600)
+    wait_until(begun, lambda: bool(list(tmp_path.glob("*/done.json"))), "the first fold")
+    kill(begun)
+    code, output = finish(program(*words))
     assert code == 0, output
     assert "3 runs, 1 of them finished before" in output or "3 runs, 2 of them finished before" in output
     assert "mean ± std of 3 folds" in output

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import yaml
 from inception_lightning.__main__ import main
 from inception_lightning.studies.dashboard import SCALES, SECTIONS, WIDTH, spec, workspace
 from inception_lightning.studies.results import knobs
-from tests.processes import ROOT, SMALL
+from tests.processes import SMALL, finish, module
 
 Record = list[dict[str, Any]]
 
@@ -39,7 +38,7 @@ def record(run: Path) -> Record:
     """What W&B's own reader finds in the run's file."""
     (offline,) = run.glob("wandb/offline-run-*")
     command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(offline)]
-    read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    read = subprocess.run(command, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in read.stdout.splitlines()]
 
 
@@ -195,18 +194,11 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def test_with_a_key_the_workspace_and_the_report_are_pushed(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     key = {"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "inception_lightning", "dashboard", "--project=mine"],
-        cwd=tmp_path,
-        env=clean | key | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert re.fullmatch(r"workspace  http\S+\nreport     http\S+\n", done.stdout)
+    words = ["dashboard", "--project=mine"]
+    code, said = finish(module("inception_lightning", *words, HOME=str(tmp_path), **key))
+    assert code == 0, said
+    assert re.fullmatch(r"workspace  http\S+\nreport     http\S+\n", said)
     pushed = [view for view in Server.views if view.get("spec")]
     assert len(pushed) == 2
     for view in pushed:

@@ -13,6 +13,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 from inception_lightning.__main__ import main
 from inception_lightning.studies.sweep_file import read
 from inception_lightning.studies.sweep_run import plan
+from tests.processes import PATIENCE
 from tests.studies.sweeps import SCRIPT, write
 
 
@@ -39,7 +40,7 @@ def test_a_failure_is_told_and_run_again_but_a_divergence_is_a_result(tmp_path: 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    file, place = write(tmp_path, {"sleep": {"values": [0.0, 20.0]}}), tmp_path / "runs"
+    file, place = write(tmp_path, {"sleep": {"values": [0.0, 2.0 * PATIENCE]}}), tmp_path / "runs"
     command = [sys.executable, "-m", "inception_lightning", "sweep", str(file), "--trust-config", f"--place={place}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
@@ -48,7 +49,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, number: signal.Sign
     while len(list(place.glob("*/output.log"))) < 2:
         time.sleep(0.05)
     process.send_signal(number)
-    assert process.wait(20) == code
+    assert process.wait(PATIENCE) == code
     assert len(list(place.glob("*/done.json"))) == 1
     waiting = next(path.parent for path in place.glob("*/lock") if not (path.parent / "done.json").exists())
     (tmp_path / "script.py").write_text(SCRIPT.replace("time.sleep", "float"))
@@ -92,6 +93,6 @@ def test_an_agents_call_trains_the_same_run(tmp_path: Path) -> None:
     ]
     command = [sys.executable if word == "${interpreter}" else word for word in command if word != "${env}"]
     agents = tmp_path / "agent"
-    subprocess.run([*command, f"--trainer.default_root_dir={agents}"], check=True, timeout=120)
+    subprocess.run([*command, f"--trainer.default_root_dir={agents}"], check=True)
     (local,), (agent,) = tmp_path.glob("local/*/*/metrics.csv"), agents.glob("*/metrics.csv")
     assert local.read_text() == agent.read_text()

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 from sklearn.metrics import f1_score
 from torch import Tensor, distributed, nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
@@ -409,7 +409,7 @@ def validated_by_one_of_two(rank: int, folder: str) -> None:
 
 
 def test_ones_own_metrics_and_loss_are_exact_over_two_processes(tmp_path: Path) -> None:
-    spawn(validated_by_one_of_two, (str(tmp_path),), nprocs=2)
+    start_processes(validated_by_one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")
     alone = validated()
     for rank in range(2):
         assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone, abs=1e-7)

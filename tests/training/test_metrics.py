@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, distributed
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn import functional
 
 from inception_lightning.loading.sampler import EvaluationSampler
@@ -125,7 +125,7 @@ def count_as_one_of_two(rank: int, folder: str) -> None:
 
 def test_two_processes_count_what_one_counts() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        spawn(count_as_one_of_two, (folder,), nprocs=2)
+        start_processes(count_as_one_of_two, (folder,), nprocs=2, start_method="fork")
         found: list[Any] = [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
     expected = count(SIZES)
     for scores in found:  # every process knows the same

@@ -93,3 +93,9 @@ def test_torchs_own_is_refused_with_the_name_of_ours() -> None:
     net = InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small")
     with pytest.raises(InputError, match=r"torch.optim.Muon .*: say inception_lightning.training.muon.Muon"):
         InceptionClassifier(net, optimizer=functools.partial(torch.optim.Muon, lr=0.01))
+
+
+def test_an_old_torch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inception_lightning.training.muon.muon", None)  # as its import leaves it there
+    with pytest.raises(InputError, match=r"Muon needs torch 2\.15 or later, and this is 2"):
+        Muon(parameters((2, 2)))

@@ -43,7 +43,10 @@ def test_an_unknown_one_is_refused_in_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (["--checkpoint.monitor=val/aurok"], "checkpoint.monitor val/aurok is not logged, did you mean val/auroc?"),
+        (
+            ["--checkpoint.monitor=val/aurok"],
+            "checkpoint.monitor watches val/aurok, which nobody logs: did you mean val/auroc?",
+        ),
         (["--checkpoint.monitor=val/ece"], "val/ece is the better the lower: say --checkpoint.mode min"),
         (["--model.validation_scores=[f2]"], "there is no score 'f2'"),
     ],

@@ -55,13 +55,39 @@ def test_a_truncated_file_is_refused_in_one_sentence(kind: str, share: float, tm
         read(path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"<html>not found</html>", b"version https://git-lfs.github.com/spec/v1", b"\x89HDF"]
-)
-def test_other_files_are_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\x89HDF", b"\x89HDF\r\n\x1a\n damaged", b"\x08\x07 nothing known"])
+def test_damaged_files_are_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(InputError, match="is damaged or is neither"):
         read(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<html>not found</html>", "weights.pth is a web page: fetch the file again"),
+        (b"version https://git-lfs.github.com/spec/v1", "is a git-lfs pointer: run git lfs pull"),
+        (b'{"error": "not found"}', "is JSON and holds no weights"),
+        (b"\x1f\x8b\x08rest", "is compressed: unpack it"),
+        (b"\x93NUMPY\x01\x00", "is a NumPy array"),
+        (b"\x08\x08\x12\x07pytorch\x1a\x053.0.1", "is an ONNX model"),
+        (b"PK\x05\x06" + 18 * b"\0", "is a zip archive: unpack it"),
+    ],
+)
+def test_other_files_are_called_what_they_are(content: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(InputError, match=kind):
+        read(tmp_path / "weights.pth")
+
+
+def test_programs_are_called_what_they_are(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(2, 2)
+    torch.jit.save(torch.jit.trace(layer, torch.ones(1, 2)), tmp_path / "script.pt")
+    torch.export.save(torch.export.export(layer, (torch.ones(1, 2),)), tmp_path / "program.pt2")
+    with pytest.raises(InputError, match=r"script.pt is a TorchScript program: save its state dict"):
+        read(tmp_path / "script.pt")
+    with pytest.raises(InputError, match=r"program.pt2 is a program of torch.export: save its state dict"):
+        read(tmp_path / "program.pt2")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

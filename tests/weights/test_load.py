@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from inception_lightning.models import (
     InceptionV4,
 )
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.weights import public
 from inception_lightning.weights.load import load_weights, pretrained
 from inception_lightning.weights.public import Preprocessing
 from inception_lightning.weights.save import export, save_weights
@@ -304,3 +306,42 @@ def test_a_description_of_no_network_is_refused(tmp_path: Path) -> None:
         save_file({"classifier.weight": torch.ones(1)}, path, {"inception_lightning": json.dumps(about)})
         with pytest.raises(InputError, match=sentence):
             pretrained(path)
+
+
+def on_the_hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make a folder the hub's repository ``somebody/leaves``, as its cache would hold it."""
+
+    def cached(repository: str, file: str) -> str | None:
+        assert repository == "somebody/leaves"
+        if not (folder / file).exists():
+            raise LocalEntryNotFoundError(f"no {file}")
+        return str(folder / file)
+
+    monkeypatch.setattr(public, "try_to_load_from_cache", cached)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_a_fine_tuned_network_of_timms_on_the_hub(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = InceptionV4(3, aux=False)
+    state = export(net, "timm")
+    (save_file if file.endswith("safetensors") else torch.save)(state, tmp_path / file)
+    expected = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "input_size": [3, 320, 320], "crop_pct": 0.9}
+    page = {"architecture": "inception_v4", "num_classes": 3, "label_names": ["ash", "elm", "oak"]}
+    (tmp_path / "config.json").write_text(
+        json.dumps(page | {"pretrained_cfg": expected | {"interpolation": "bicubic"}})
+    )
+    on_the_hub(monkeypatch, tmp_path)
+    twin = pretrained("hf_hub:somebody/leaves")
+    assert same(net, twin)
+    assert Preprocessing.of(twin) == Preprocessing((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 320, 0.9, "bicubic")
+    assert load_weights(InceptionV4(3, aux=False), "hf-hub:somebody/leaves") == ("ash", "elm", "oak")
+
+
+def test_a_repository_of_another_form_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_the_hub(monkeypatch, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=r"hf_hub:somebody/leaves could not be downloaded \(no config.json\)"):
+        pretrained("hf_hub:somebody/leaves")
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match=r"is no network of timm's: its config.json has no pretrained_cfg"):
+        pretrained("hf_hub:somebody/leaves")

@@ -115,4 +115,4 @@ def test_without_a_network_one_sentence_says_what_to_do(
     with pytest.raises(InputError, match=rf"{name} could not be downloaded \(.*no network.*\): .*{advice}") as error:
         download(BY_NAME[name])
     assert "\n" not in str(error.value)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60

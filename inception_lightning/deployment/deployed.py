@@ -1,0 +1,134 @@
+"""`Deployed`: all that lies between the pixels of an image and the probabilities of its classes, as one module."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from inception_lightning import __version__
+from inception_lightning.deployment.folding import folded
+from inception_lightning.deployment.resizing import MatrixView
+from inception_lightning.errors import InputError
+from inception_lightning.loading.views import CenterCrop
+from inception_lightning.training.classifier import InceptionClassifier
+
+INPUT, OUTPUT = "images", "probabilities"
+"""What every format calls the two."""
+
+SIDES = {0: "batch", 2: "height", 3: "width"}
+"""The sides of the images that may be of any length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an exported file says of itself, as its metadata.
+
+    Attributes:
+        network: The network's class.
+        class_names: The name of each class index.
+        channels: Of the images: 3 are red, green and blue.
+        image_size: Side of the square that the network sees, in pixels.
+        crop_fraction: Share of the shorter side that the centre crop keeps.
+        interpolation: How the image is resized before.
+        mean: What is subtracted from each channel of images in 0..1.
+        std: What they are divided by then.
+        temperature: What the logits are divided by before the softmax.
+        version: Of this package.
+    """
+
+    network: str
+    class_names: tuple[str, ...]
+    channels: int
+    image_size: int
+    crop_fraction: float
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    temperature: float = 1.0
+    version: str = __version__
+
+    @classmethod
+    def of(cls, module: InceptionClassifier, image_size: int, view: CenterCrop) -> Self:
+        """What there is to say of a trained module whose images are shown so."""
+        names = tuple(module.class_names) or tuple(map(str, range(module.num_classes)))
+        return cls(
+            network=type(module.net).__name__,
+            class_names=names,
+            channels=len(module.mean),
+            image_size=image_size,
+            crop_fraction=view.fraction,
+            interpolation=view.interpolation,
+            mean=tuple(module.mean.flatten().tolist()),
+            std=tuple(module.std.flatten().tolist()),
+            temperature=float(getattr(module, "temperature", 1.0)),
+        )
+
+    @property
+    def view(self) -> CenterCrop:
+        """How images are shown to the network."""
+        return CenterCrop(self.crop_fraction, self.interpolation)
+
+    def metadata(self) -> dict[str, str]:
+        """Every field as JSON, under its name: what the metadata of every format can hold."""
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str], file: str) -> Self:
+        """What a file's metadata say.
+
+        Raises:
+            InputError: They are not those of a file that ``lightning export`` wrote.
+        """
+        try:
+            held: dict[str, Any] = {name: _tuples(json.loads(metadata[name])) for name in cls.__dataclass_fields__}
+        except (KeyError, ValueError):
+            raise InputError(
+                f"{file} does not say its class names and preprocessing: only files that lightning export wrote do"
+            ) from None
+        return cls(**held)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Deployed(nn.Module):
+    """uint8 images (N, C, H, W) of any size -> probabilities (N, num_classes), float32."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, about: About) -> None:
+        """Take a folded copy of a network.
+
+        Args:
+            net: Normalised images -> logits.
+            about: What the file is to say of itself, and the preprocessing in it.
+        """
+        super().__init__()
+        self.view = MatrixView(about.image_size, about.view)
+        self.net = folded(net).float().to(memory_format=torch.channels_last)
+        self.register_buffer("mean", 255 * torch.tensor(about.mean)[:, None, None], persistent=False)  # (C, 1, 1)
+        self.register_buffer("std", 255 * torch.tensor(about.std)[:, None, None], persistent=False)
+        self.temperature = about.temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shapes as above."""
+        shown = self.view(images).contiguous(memory_format=torch.channels_last)
+        logits = self.net((shown - self.mean) / self.std)
+        return (logits / self.temperature).softmax(dim=1)
+
+
+def example(channels: int) -> Tensor:
+    """Images to trace the module with."""
+    return torch.zeros(2, channels, 52, 64, dtype=torch.uint8)
+
+
+def exported_program(deployed: Deployed, channels: int) -> torch.export.ExportedProgram:
+    """The module as torch's graph, for any number of images of any size."""
+    shapes = ({side: torch.export.Dim(name, min=1, max=2**20) for side, name in SIDES.items()},)
+    with torch.no_grad():
+        return torch.export.export(deployed.eval(), (example(channels),), dynamic_shapes=shapes)
