@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule, SplitInputError, split_by_fraction
@@ -72,6 +71,8 @@ def folds(labels: Tensor, count: int) -> NDArray[np.int64]:
     if int(torch.bincount(labels).max()) < count:
         raise SplitInputError(f"no class has {count} images, one for each fold: say fewer folds, or add images")
     part = np.zeros(len(labels), np.int64)
+    from sklearn.model_selection import StratifiedKFold
+
     splitter = StratifiedKFold(count, shuffle=True, random_state=SEED)
     for index, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), labels.numpy())):
         part[held_out] = index

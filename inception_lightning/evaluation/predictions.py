@@ -55,9 +55,8 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
         if module.thresholds is not None:
             said = list(probabilities >= module.thresholds.cpu())
         for (image, label), guess, share in zip(samples, said, best.tolist(), strict=True):
-            true, predicted = (", ".join(label_names(one, names)) for one in (label, guess))
-            right = true == predicted
-            kept.append((right, share if right else -share, Guess(image, true, predicted, share)))
+            true, answer = (", ".join(label_names(one, names)) for one in (label, guess))
+            kept.append((true == answer, share if true == answer else -share, Guess(image, true, answer, share)))
         kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
     return [guess for *_, guess in kept]
 
@@ -77,7 +76,7 @@ def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's ne
     for place, guess in enumerate(guesses, start=1):
         axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
-        right = guess.predicted == guess.true
+        right = guess.true == guess.predicted
         axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
         says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
         axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")

@@ -155,7 +155,7 @@ def checkpoint_place(page: dict[str, Any]) -> str | None:
 
 
 def run_to_continue(place: Path) -> Path | None:
-    """The run in ``place`` whose checkpoint, to go on from, was saved last, as its manifest says: files may be copied."""
+    """The run in ``place`` whose checkpoint was saved last, as its manifest says: files may be copied."""
     found = []
     for page in place.glob(f"*/{PAGE}"):
         folder = page.parent / "checkpoints"

@@ -104,7 +104,6 @@ class InceptionClassifier(Rebuildable):
     members: tuple["InceptionClassifier", ...] = ()
     classes_of_weights: tuple[str, ...] = ()
     full_batches: FullBatches | None = None  # where the network is compiled
-    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -206,7 +205,8 @@ class InceptionClassifier(Rebuildable):
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
-        self.val_further = validation_metrics([name for name in further if name not in metrics], self.num_classes)
+        further = [] if self.several_labels else [name for name in further if name not in metrics]
+        self.val_further = validation_metrics(further, self.num_classes)
 
     def compile(self, mode: Mode = "default") -> None:
         """Have both passes of the network compiled when they first run; the names in the state dict stay.

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric
@@ -96,6 +95,8 @@ class LabelScores(Metric):
         found = {"f1": f1[seen].mean() if seen.any() else f1.sum()}
         if not self.ranked:
             return found
+        from sklearn.metrics import average_precision_score, roc_auc_score  # not at the start: it takes a second
+
         logits, labels = (dim_zero_cat(part).cpu().numpy() for part in (self.logits, self.labels))  # (N, K)
         columns = [(labels[:, index], logits[:, index]) for index in range(logits.shape[1])]
         known = [column for column in columns if column[0].any()]
@@ -110,6 +111,8 @@ class LabelScores(Metric):
 
 def best_limit(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
     """From which logit (N,) on a label is said with the best F1, halfway to the next one below; 0 where none has it."""
+    from sklearn.metrics import precision_recall_curve
+
     if not labels.any():
         return 0.0
     precision, recall, limits = precision_recall_curve(labels, logits)

@@ -7,6 +7,7 @@ import statistics
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -316,7 +317,7 @@ def test_without_a_sound_manifest_it_is_said_and_a_damaged_file_is_passed_by(
     tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     for step in (1, 2):
-        whole = {"global_step": step, KEY: {}}
+        whole: dict[str, Any] = {"global_step": step, KEY: {}}
         CheckpointFiles().save_checkpoint(whole, tmp_path / LAST)
     manifest = tmp_path / MANIFEST
     manifest.unlink()

@@ -135,7 +135,7 @@ def test_a_cross_validation_that_is_killed_goes_on(patients: Path, tmp_path: Pat
     short = ["--data.batch_size=16", "--data.num_workers=0", "--trainer.max_epochs=2", "--wandb.mode=disabled"]
     words = ["crossval", f"--folds={FOLDS}", f"--place={tmp_path}", *net, *data, *short, "--model.net.depths=[1,1,1]"]
     begun = program(*words)
-    wait_until(begun, lambda: bool(list(tmp_path.glob("*/done.json"))), "the first fold")
+    wait_until(begun, lambda: bool(list(tmp_path.glob("*/done.json"))), "the first fold's end")
     kill(begun)
     code, output = finish(program(*words))
     assert code == 0, output
