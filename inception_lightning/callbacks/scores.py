@@ -153,6 +153,7 @@ class ScoresReport(Callback):
             targets=answers.targets,
             class_names=tuple(names),
             files=_files(images, len(answers.logits)),
+            thresholds=None if pl_module.thresholds is None else pl_module.thresholds.double().cpu().numpy(),
         )
         mistakes = worst_mistakes(predictions)
         if images is not None and isinstance(data := trainer.datamodule, ImageDataModule):  # type: ignore[attr-defined]  # set by the Trainer's entry points

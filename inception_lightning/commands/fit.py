@@ -349,7 +349,7 @@ class InceptionCLI(LightningCLI):
         if getattr(self.datamodule, "several_labels", False) and "several_labels" in self.config.model:
             self.config.model.several_labels = True
             if self.line.said("checkpoint.monitor") is None:
-                self.config.checkpoint.monitor = "val/map"
+                self.config.checkpoint.monitor = "val/average_precision"
         net, classes = self.config.model.get("net"), getattr(self.datamodule, "num_classes", None)
         if not isinstance(net, Namespace) or classes is None:
             return

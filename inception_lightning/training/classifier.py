@@ -101,7 +101,6 @@ class InceptionClassifier(Rebuildable):
     train_scores: TopK | LabelScores
     val_scores: TopK | LabelScores
     test_scores: TopK | LabelScores
-    class_weights: Tensor | None = None  # no buffer, which an average of the weights would have to have too
     members: tuple["InceptionClassifier", ...] = ()
     classes_of_weights: tuple[str, ...] = ()
     full_batches: FullBatches | None = None  # where the network is compiled
@@ -173,7 +172,7 @@ class InceptionClassifier(Rebuildable):
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
-        self.several_labels = several_labels
+        self.several_labels, self.label_smoothing = several_labels, label_smoothing
         self.loss = chosen_loss(loss, label_smoothing, several_labels)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -182,15 +181,14 @@ class InceptionClassifier(Rebuildable):
         self.base_batch_size = base_batch_size
         self.trunk_rate = trunk_rate
         self.aux_weights = weights_by_stage(net, aux_weight)
-        self.label_smoothing = label_smoothing
-        self.mixup = mixup
-        self.cutmix = cutmix
+        self.mixup, self.cutmix = mixup, cutmix
         self.gathering = Gathering(1)
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None and not several_labels else self.loss, metrics or {}, validation_scores)
+        own_loss = None if loss is None and not several_labels else self.loss
+        self._make_metrics(own_loss, metrics or {}, () if several_labels else validation_scores)
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -359,8 +357,7 @@ class InceptionClassifier(Rebuildable):
     def logged_in_training(self) -> set[str]:
         """The names of all numbers that are logged outside of validation."""
         heads = (f"loss_{name}" for name, weight in self.aux_weights.items() if weight)
-        scores = ["f1"] if isinstance(self.train_scores, LabelScores) else [f"top{k}" for k in self.train_scores.ks]
-        names = {"loss", "loss_main", "lr", *heads, *scores}
+        names = {"loss", "loss_main", "lr", *heads, *self.train_scores.names}
         scales = (name for name, _ in self.net.named_parameters() if name.endswith(".scale"))
         return {f"train/{name}" for name in names} | {f"scale/{name.removesuffix('.scale')}" for name in scales}
 

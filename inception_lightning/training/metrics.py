@@ -30,6 +30,11 @@ class TopK(Metric):
         self.add_state("correct", torch.zeros(len(self.ks), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return tuple(f"top{k}" for k in self.ks)
+
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch: logits (N, K), class indices (N,)."""
         best = logits.topk(max(self.ks), dim=1).indices  # (N, max k), best first
@@ -66,6 +71,11 @@ class LabelScores(Metric):
         self.add_state("labels", [], dist_reduce_fx="cat")
         self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return ("f1", "average_precision", "auroc") if self.ranked else ("f1",)
+
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch, which may be empty: logits (N, K), labels 0 or 1 (N, K)."""
         said, true = logits >= 0, labels > 0
@@ -75,20 +85,28 @@ class LabelScores(Metric):
             self.labels.append(true)
 
     def compute(self) -> dict[str, Tensor]:
-        """``f1`` and, where all is ranked, ``map``, means over the labels that there are, and the ``limits`` (K,)."""
+        """``f1`` and, where all is ranked, ``average_precision``, ``auroc`` and the ``limits`` (K,).
+
+        The scores are means over the labels that images have and, for AUROC, that others have not.
+        """
         right, said, true = self.counts
         seen = true > 0
         f1 = 2 * right / (said + true).clamp(min=1)  # (K,)
         found = {"f1": f1[seen].mean() if seen.any() else f1.sum()}
         if not self.ranked:
             return found
-        from sklearn.metrics import average_precision_score  # not at the start: it takes a second
+        from sklearn.metrics import average_precision_score, roc_auc_score  # not at the start: it takes a second
 
-        logits, labels = dim_zero_cat(self.logits).cpu(), dim_zero_cat(self.labels).cpu()  # (N, K)
-        columns = [(logits[:, index].numpy(), labels[:, index].numpy()) for index in range(logits.shape[1])]
-        precisions = [average_precision_score(label, logit) for logit, label in columns if label.any()]
-        found["map"] = torch.tensor(sum(precisions) / max(1, len(precisions)), device=self.device)
-        return found | {"limits": torch.tensor([best_limit(logit, label) for logit, label in columns])}
+        logits, labels = (dim_zero_cat(part).cpu().numpy() for part in (self.logits, self.labels))  # (N, K)
+        columns = [(labels[:, index], logits[:, index]) for index in range(logits.shape[1])]
+        known = [column for column in columns if column[0].any()]
+        scores = {
+            "average_precision": [average_precision_score(*column) for column in known],
+            "auroc": [roc_auc_score(*column) for column in known if not column[0].all()],
+        }
+        for name, values in scores.items():
+            found[name] = torch.tensor(sum(values) / max(1, len(values)), device=self.device)
+        return found | {"limits": torch.tensor([best_limit(logit, label) for label, logit in columns])}
 
 
 def best_limit(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from sklearn.metrics import average_precision_score, f1_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from torch import nn
 
 from inception_lightning import Digits, InceptionClassifier, InceptionResNetV1
@@ -64,9 +64,12 @@ def test_the_scores_are_scikit_learns_and_thresholds_are_kept(run: Path, pairs: 
     assert isinstance(module.loss, BinaryCrossEntropy)
     probabilities, labels = validation(module, pairs)
     with (run / "metrics.csv").open() as file:
-        logged = [row for row in csv.DictReader(file) if row["val/map"]]
-    best = max(logged, key=lambda row: float(row["val/map"]))
-    assert float(best["val/map"]) == pytest.approx(average_precision_score(labels, probabilities), abs=1e-4)
+        logged = [row for row in csv.DictReader(file) if row["val/average_precision"]]
+    best = max(logged, key=lambda row: float(row["val/average_precision"]))
+    assert float(best["val/average_precision"]) == pytest.approx(
+        average_precision_score(labels, probabilities), abs=1e-4
+    )
+    assert float(best["val/auroc"]) == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-4)
     assert float(best["val/f1"]) == pytest.approx(
         f1_score(labels, probabilities >= 0.5, average="macro", zero_division=0), abs=1e-4
     )
@@ -78,6 +81,17 @@ def test_the_scores_are_scikit_learns_and_thresholds_are_kept(run: Path, pairs: 
     for index in range(10):
         every = [f1_score(labels[:, index], probabilities[:, index] >= limit) for limit in probabilities[:, index]]
         assert found.per_class["f1"][index] == pytest.approx(max(every))
+
+
+def test_the_folder_of_scores_has_the_thresholds(run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    assert main(["validate", f"--ckpt_path={checkpoint}", "--data.num_workers=0", "--trainer.accelerator=cpu"]) == 0
+    (file,) = run.parent.glob("validate-*/per_class.csv")
+    with file.open() as opened:
+        written = [float(row["threshold"]) for row in csv.DictReader(opened)]
+    thresholds = InceptionClassifier.load_from_checkpoint(checkpoint).thresholds
+    assert thresholds is not None
+    assert written == pytest.approx(thresholds.tolist(), rel=1e-6)
 
 
 def test_predictions_are_labels_above_their_thresholds(run: Path, pairs: Path, tmp_path: Path) -> None:
@@ -108,7 +122,7 @@ def test_counts_and_ranks_do_not_depend_on_batches_and_a_label_that_is_absent_co
         name: value.tolist() for name, value in parts.compute().items()
     }
     expected = average_precision_score(labels[:, :2], logits[:, :2])
-    assert float(whole.compute()["map"]) == pytest.approx(expected)
+    assert float(whole.compute()["average_precision"]) == pytest.approx(expected)
     assert whole.compute()["limits"][2] == 0
 
 
