@@ -90,7 +90,8 @@ def table(places: Iterable[Path]) -> pd.DataFrame:
             log.warning("left out: %s", visible(str(error)))
     if not rows:
         raise InputError("none of the runs can be read")
-    return pd.DataFrame(rows)
+    with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses the names of folders that are no text
+        return pd.DataFrame(rows)
 
 
 def knobs(folder: Path) -> dict[str, Any]:
