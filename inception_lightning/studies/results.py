@@ -16,6 +16,10 @@ from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
 
 log = logging.getLogger(__name__)
 
+pd.set_option(
+    "mode.string_storage", "python"
+)  # pyarrow, where it is installed, refuses folders whose names are no text
+
 SCORE = "val/top1"
 DEAD = "before_pool/dead"  # share of the channels before the average pool that are zero for a whole batch
 DEAD_SHARE = 0.9  # from this share of dead channels on, a network has died
@@ -90,8 +94,7 @@ def table(places: Iterable[Path]) -> pd.DataFrame:
             log.warning("left out: %s", visible(str(error)))
     if not rows:
         raise InputError("none of the runs can be read")
-    with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses the names of folders that are no text
-        return pd.DataFrame(rows)
+    return pd.DataFrame(rows)
 
 
 def knobs(folder: Path) -> dict[str, Any]:
