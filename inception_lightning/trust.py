@@ -129,19 +129,24 @@ def root_of(page: Mapping[str, Any], file: Path | None, said: str | None, usual:
         usual: The folder where nobody says one.
 
     Raises:
-        InputError: It asks for one outside of the current folder, and is no run's page in just that one.
+        InputError: It asks for one outside of the current folder that holds no runs yet, and is no run's page in it.
     """
     trainer = page.get("trainer")
     asked = trainer.get("default_root_dir") if isinstance(trainer, dict) else None
     if said or not isinstance(asked, str) or not asked:
         return Path(said or usual)
-    its_own = file is not None and file.resolve().parent.parent == Path(asked).expanduser().resolve()
-    if not its_own and not _below(asked, Path.cwd()):
+    place = Path(asked).expanduser().resolve()
+    its_own = file is not None and file.resolve().parent.parent == place
+    if not its_own and not _below(asked, Path.cwd()) and not _holds_runs(place):
         raise InputError(
-            f"trainer.default_root_dir: a page may have its runs below the current folder, not in {asked}: "
-            f"{UNLESS_TRUSTED}"
+            "trainer.default_root_dir: a page may have its runs below the current folder, or where there are runs "
+            f"already, not in {asked}: {UNLESS_TRUSTED}"
         )
     return Path(asked)
+
+
+def _holds_runs(place: Path) -> bool:
+    return any(page.with_name("command.txt").is_file() for page in place.glob("*/config.yaml"))
 
 
 def _below(place: str, root: Path) -> bool:

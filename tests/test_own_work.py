@@ -152,7 +152,7 @@ def test_everything_of_ones_own_at_once(tmp_path: Path, capsys: pytest.CaptureFi
     assert Path("rows.json").read_text().count("train/entropy") >= 12
 
     shown = printed_by_test(resumed, capsys)
-    assert all(f"test/{name}" in shown for name in ("loss", "top1", "f1", "doubt"))
+    assert all(name in shown for name in ("top-1 %", "test/loss", "test/f1", "test/doubt"))
     assert set(named_photos(resumed, tmp_path / "predicted")) <= {"lying", "standing"}
 
     module = InceptionClassifier.load_from_checkpoint(resumed / "checkpoints" / "best.ckpt", trust=["my_project"])

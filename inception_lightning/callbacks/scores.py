@@ -163,7 +163,8 @@ class ScoresReport(Callback):
         title = f"{self.name} of {type(pl_module.net).__name__}"
         facts = [*self.facts, *_facts(pl_module)]
         found = write_report(self.folder, predictions, title=title, facts=facts, mistakes=mistakes, name=self.name)
-        known = {f"{split}/{name}" for split in ("test", "val") for name in ("top1", "top5", *found.overall)}
+        ours = {"top1", "top5", *found.overall} - {str(name) for name in pl_module.val_metrics}  # one's own are shown
+        known = {f"{split}/{name}" for split in ("test", "val") for name in ours}
         further = {name: float(value) for name, value in trainer.callback_metrics.items() if name not in known}
         for name in ("test/loss", "val/loss"):  # which is the log loss, unless another loss was chosen
             if name in further and abs(further[name] - found.overall["log_loss"]) < 1e-6:
