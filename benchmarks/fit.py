@@ -6,6 +6,7 @@ plain steps is the run's: data, normalisation, training step, guards, telemetry,
 """
 
 import copy
+import os
 import statistics
 import sys
 import time
@@ -23,15 +24,19 @@ from inception_lightning.commands.exit_codes import exit_code
 from inception_lightning.commands.fit import InceptionCLI, main
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.optim import fused
 
 WARM_UP = 5
-"""Steps that are not counted: memory is being found, convolutions are being chosen."""
+"""Turns that are not counted: memory is being found, convolutions are being chosen."""
+TURN = int(os.environ.get("STEPS_PER_TURN", "1"))
+"""Steps of each, one after the other. On a GPU several: between two turns it is waited for, and within none."""
 
 
 class PlainTwin(Callback):
     """Trains a twin of the module in a plain loop, one step after each of the Trainer's."""
 
     def __init__(self) -> None:
+        self.steps = 0  # of the Trainer's turn
         self.fit: list[float] = []  # seconds per step
         self.plain: list[float] = []
         self.clock: float | None = None
@@ -44,27 +49,32 @@ class PlainTwin(Callback):
         self.twin = copy.deepcopy(pl_module.net)
         self.weights, self.smoothing = pl_module.aux_weights, pl_module.label_smoothing
         self.mean, self.std = pl_module.mean.clone(), pl_module.std.clone()
-        self.optimizer = pl_module.optimizer([p for p in self.twin.parameters() if p.requires_grad])
+        optimizer = fused(pl_module.optimizer, trainer)
+        self.optimizer = optimizer([p for p in self.twin.parameters() if p.requires_grad])
         self.clip = trainer.gradient_clip_val
         self.bfloat16 = trainer.precision == "bf16-mixed"
         self.batches: Iterator[Batch] = chain.from_iterable(map(iter, repeat(data.train_dataloader())))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first step of an epoch, whose loader starts, is not compared."""
-        self.clock = None
+        """The first turn of an epoch, whose loader starts, is not compared."""
+        self.steps, self.clock = 0, None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take the Trainer's time, then a plain step and its time."""
+        """After a turn, take the Trainer's time, then that of as many plain steps."""
+        self.steps += 1
+        if self.steps < TURN:
+            return
         self._wait()
         end = time.perf_counter()
-        self._plain_step()
+        for _ in range(TURN):
+            self._plain_step()
         self._wait()
         if self.clock is not None:
-            self.fit.append(end - self.clock)
-            self.plain.append(time.perf_counter() - end)
-        self.clock = time.perf_counter()
+            self.fit.append((end - self.clock) / TURN)
+            self.plain.append((time.perf_counter() - end) / TURN)
+        self.steps, self.clock = 0, time.perf_counter()
 
     def _plain_step(self) -> None:
         images, labels = next(self.batches)
@@ -111,8 +121,9 @@ def report(fit: list[float], plain: list[float]) -> None:
     """The ratio of each pair of steps: median and quartiles, and that of the totals."""
     ratios = [ours / theirs for ours, theirs in zip(fit, plain, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
+    turn = "steps" if TURN == 1 else f"{TURN} steps"
     Console(width=120).print(
-        f"{len(ratios)} pairs of steps: fit {1e3 * statistics.median(fit):.1f} ms, "
+        f"{len(ratios)} pairs of {turn}: fit {1e3 * statistics.median(fit):.1f} ms, "
         f"plain loop {1e3 * statistics.median(plain):.1f} ms\n"
         f"ratio per pair: median {middle:.3f}, quartiles {low:.3f} to {high:.3f}; "
         f"of all the time {sum(fit) / sum(plain):.3f}",

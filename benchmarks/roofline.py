@@ -1,4 +1,4 @@
-"""Where the time goes on paper: ``python benchmarks/roofline.py [--write]`` puts its tables into ``benchmarks/README.md``.
+"""Where the time goes on paper: ``python benchmarks/roofline.py``; ``--write`` puts it into ``benchmarks/README.md``.
 
 Operations and bytes of every layer come from the networks themselves, built without weights. A layer takes as long as
 its arithmetic or its memory traffic, whichever is more; a stage is the sum of its layers. Traffic is that of layers
@@ -11,6 +11,7 @@ import argparse
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -68,8 +69,10 @@ class Layer:
     weights: int
 
 
-def layers(net: Inception) -> list[Layer]:
-    """All layers that compute something, in the order in which they run."""
+@cache
+def layers(name: str) -> list[Layer]:
+    """All layers of a network that compute something, in the order in which they run."""
+    net = skeleton(NETWORKS[name])
     found: list[Layer] = []
     names = {module: name.split(".")[0] for name, module in net.named_modules()}
 
@@ -117,7 +120,7 @@ def seconds(layer: Layer, device: Device, train: bool, batch: int) -> float:
 
 def roof(name: str, device: Device, train: bool, batch: int = 256) -> float:
     """Images a second that ``device`` cannot exceed."""
-    return 1 / sum(seconds(layer, device, train, batch) for layer in layers(skeleton(NETWORKS[name])))
+    return 1 / sum(seconds(layer, device, train, batch) for layer in layers(name))
 
 
 def device_named(name: str) -> Device | None:
@@ -135,8 +138,8 @@ def overview() -> str:
     """Roofs of all networks on all devices."""
     table = [["network", "multiply-accumulates", "activations moved in training"]]
     table[0] += [f"{device.name}, {mode}" for device in DEVICES for mode in ("training", "evaluation")]
-    for name, variant in NETWORKS.items():
-        found = layers(skeleton(variant))
+    for name in NETWORKS:
+        found = layers(name)
         moved = sum(activations for layer in found for _, activations, _ in passes(layer, train=True))
         row = [name, f"{sum(layer.macs for layer in found) / 1e9:.2f} G", f"{moved / 1e6:.0f} M"]
         for device, train in itertools.product(DEVICES, (True, False)):
@@ -147,7 +150,7 @@ def overview() -> str:
 
 def by_stage(name: str) -> str:
     """Where one network's training spends its time, stage by stage."""
-    found = layers(skeleton(NETWORKS[name]))
+    found = layers(name)
     table = [["stage", "multiply-accumulates", "activations moved in training"]]
     table[0] += [f"{device.name}: share of time (in convolutions)" for device in (CORE, A100, H100)]
     for stage in dict.fromkeys(layer.stage for layer in found):
@@ -188,22 +191,22 @@ def eight(core_rate: float) -> str:
 def text(core_rate: float) -> str:
     """All tables with what is to be said of them."""
     stages = "\n\n".join(f"### {name}, by stage\n\n{by_stage(name)}" for name in NETWORKS)
-    return f"""Images a second that a device cannot exceed, batch 256, at the papers' size, auxiliary heads left out; float32 on the
-CPU, bfloat16 on a GPU. Devices, by their makers' data sheets: A100 (80 GB) 312 TFLOP/s and 2.0 TB/s, H100 (SXM) 989 and 3.35,
-H200 989 and 4.8; one CPU core with AVX-512 at 2.1 GHz, 134 GFLOP/s and 10 GB/s.
+    return f"""Images a second that a device cannot exceed, batch 256, at the papers' size, auxiliary heads left out;
+float32 on the CPU, bfloat16 on a GPU. Devices, by their makers' data sheets: A100 (80 GB) 312 TFLOP/s and 2.0 TB/s,
+H100 (SXM) 989 and 3.35, H200 989 and 4.8; one CPU core with AVX-512 at 2.1 GHz, 134 GFLOP/s and 10 GB/s.
 
 {overview()}
 
-So on a GPU these networks are bound by memory: what moves are activations, and of those batch norm and ReLU move more than
-convolutions do. Compiling fuses them. A CPU core is bound by arithmetic.
+So on a GPU these networks are bound by memory: what moves are activations, and batch norm and ReLU move more of them
+than convolutions do. Compiling fuses them. A CPU core is bound by arithmetic.
 
 {stages}
 
 ### Eight GPUs, in one machine or in eight
 
-At {REACHED:.0%} of the roof, where 5.3 to 5.8 thousand images a second are expected of Inception-v3 (an estimate: no such GPU
-was at hand). Photos of 110 KB; a core decodes and crops {core_rate:.0f} of them a second
-(`data.py`); gradients in float32, added up in a ring while the backward pass runs.
+At {REACHED:.0%} of the roof, where 5.3 to 5.8 thousand images a second are expected of Inception-v3 (an estimate: no
+such GPU was at hand). Photos of 110 KB; one core decodes and crops {core_rate:.0f} a second (`data.py`); gradients
+in float32, added up in a ring while the backward pass runs.
 
 {eight(core_rate)}"""
 

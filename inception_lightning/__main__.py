@@ -19,13 +19,18 @@ COMMANDS = {
     "validate": "fit",
     "test": "fit",
     "predict": "fit",
+    "calibrate": "fit",
     "export": "export",
     "models": "models",
     "sweep": "sweep",
+    "crossval": "crossval",
     "report": "report",
     "dashboard": "dashboard",
     "data": "data",
     "fid": "fid",
+    "init": "init",
+    "schema": "schema",
+    "completion": "completion",
 }
 """The first word of the command line -> the file in ``commands/`` whose ``main`` takes all words."""
 
@@ -36,25 +41,32 @@ usage: lightning COMMAND [options]
 
 commands:
   fit        train a network, and validate it after every epoch
-  validate   evaluate a checkpoint on the validation images
-  test       evaluate a checkpoint on the test images
+  validate   evaluate a checkpoint on the validation images: a table, and a folder of scores
+  test       the same on the test images
   predict    name the photos in a folder, as a CSV
+  calibrate  fit the temperature of a checkpoint on the validation images, and keep it there
   export     write a checkpoint as files for other programs, and prove them
   models     list the networks, or the stages of one
   sweep      run a W&B sweep file on this machine, and go on where it was stopped
+  crossval   train once per fold, and score each image by the network that has not seen it
   report     runs on disk as one page of figures and a table
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
   fid        how far generated images are from real ones
+  init       make a folder of your own: a page, a package, a test
+  schema     print what a page may say, as a JSON schema for editors
+  completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
 
 examples:
   lightning fit --config experiments/quickstart.yaml
   lightning fit --config experiments/quickstart.yaml --model.net.init_args.residual_scales 0.3
   lightning fit --model.net InceptionV3 --data ImageFolder --data.root photos --trainer.max_epochs 20
   lightning test --ckpt_path runs/quickstart/DATE/checkpoints/best.ckpt
+  lightning test --ckpt_path best --crops 144
   lightning fit --model.weights timm/inception_v4.tf_in1k --data ImageFolder --data.root photos
   lightning models InceptionV4
   lightning sweep experiments/residual_scale/short.yaml --jobs 2
+  lightning crossval --folds 5 --config experiments/quickstart.yaml
   lightning report runs/residual_scale_short
   lightning dashboard runs/quickstart/DATE
   lightning predict --ckpt_path best --data.root photos

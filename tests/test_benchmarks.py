@@ -1,4 +1,4 @@
-"""The benchmark of training runs as its README says; the others take minutes, and peers' packages."""
+"""The benchmark of training runs as its README says, the frame of the call on a GPU, and the tables on paper."""
 
 import os
 import re
@@ -21,3 +21,41 @@ def test_fit_is_compared_with_a_plain_loop(tmp_path: Path) -> None:
     code, said = finish(process)
     assert code == 0, said
     assert re.search(r"6 pairs of steps: fit [\d.]+ ms, plain loop [\d.]+ ms\nratio per pair: median [\d.]+", said)
+
+
+def gpu_script(place: Path, *words: str) -> tuple[int, str]:
+    environment = ENVIRONMENT | {"OUT": str(place / "out"), "PYTHON": sys.executable, "TINY": "1"}
+    done = subprocess.run(
+        ["bash", "benchmarks/gpu.sh", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_call_on_a_gpu_makes_a_table_of_what_there_is_and_repeats_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "networks.csv").write_text("networks,mode,images/s\nv3 / timm,train,5000\n")
+    (out / "fit.txt").write_text("v3 on 32 pixels\nnoise\nratio per pair: median 1.010\n")
+    (out / ".tests").touch()
+    code, said = gpu_script(tmp_path, str(tmp_path), "tests", "cifar", "table")
+    assert code == 0, said
+    assert "== tests: done before" in said
+    assert "no CIFAR-10: gpu.sh pack FOLDER CIFAR\n== cifar: exit code 3" in said  # and the parts after it still run
+    table = (out / "table.md").read_text()
+    assert "| v3 / timm | train | 5000 |" in table
+    assert "- v3 on 32 pixels\n- ratio per pair: median 1.010\n" in table
+    assert "## CIFAR-10 by its page\n\nnot run" in table
+    assert gpu_script(tmp_path, str(tmp_path), "table")[1].startswith("== table: done before")
+
+
+def test_the_call_on_a_gpu_says_how_it_is_used(tmp_path: Path) -> None:
+    assert "pack FOLDER" in gpu_script(tmp_path)[1]
+    code, said = gpu_script(tmp_path, str(tmp_path / "nothing"))
+    assert (code, said) == (2, f"error: there is no folder {tmp_path / 'nothing'}: make it by gpu.sh pack\n")
+
+
+def test_the_readme_has_the_tables_that_the_networks_give() -> None:
+    code = "import sys; sys.path.insert(0, 'benchmarks'); import roofline; print(roofline.overview())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in (ROOT / "benchmarks" / "README.md").read_text()

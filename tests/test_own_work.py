@@ -275,7 +275,7 @@ def test_each_kind_is_killed_resumed_tested_and_predicts(
     assert_same_run(whole, resumed)
     best = resumed / "checkpoints" / "best.ckpt"
     assert main(["test", f"--ckpt_path={best}", "--trust=my_project,timm"]) == 0
-    assert "test/top1" in capsys.readouterr().out
+    assert "top-1 %" in capsys.readouterr().out
     module = InceptionClassifier.load_from_checkpoint(best, trust=["my_project", "timm"])
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, best_of(resumed)["state_dict"][name]), name

@@ -3,6 +3,7 @@
 from inception_lightning.callbacks.artifacts import CheckpointArtifact
 from inception_lightning.callbacks.averaging import WeightAverage
 from inception_lightning.callbacks.best import BestCheckpoint
+from inception_lightning.callbacks.calibration import Calibrate
 from inception_lightning.callbacks.confusion import Confusion
 from inception_lightning.callbacks.continuation import Continuation
 from inception_lightning.callbacks.dead_network import DeadNetwork
@@ -14,6 +15,7 @@ from inception_lightning.callbacks.progress import LineProgress, NetSummary, Ter
 from inception_lightning.callbacks.rates import NewRates
 from inception_lightning.callbacks.recipe import Recipe
 from inception_lightning.callbacks.run_folder import RunFolder
+from inception_lightning.callbacks.scores import ScoresReport
 from inception_lightning.callbacks.speed import Speed
 from inception_lightning.callbacks.summary import RunSummary
 from inception_lightning.callbacks.telemetry import ResidualTelemetry
@@ -21,6 +23,7 @@ from inception_lightning.callbacks.unfreezing import Unfreeze
 
 __all__ = [
     "BestCheckpoint",
+    "Calibrate",
     "CheckpointArtifact",
     "Confusion",
     "Continuation",
@@ -36,6 +39,7 @@ __all__ = [
     "ResidualTelemetry",
     "RunFolder",
     "RunSummary",
+    "ScoresReport",
     "Speed",
     "TerminalProgress",
     "Unfreeze",

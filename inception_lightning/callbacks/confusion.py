@@ -32,7 +32,9 @@ class Confusion(Callback):
         self.counts = None
         if trainer.sanity_checking:  # two batches that nobody asked about
             return
-        if isinstance(pl_module, InceptionClassifier) and pl_module.num_classes <= MAX_CLASSES:
+        if not isinstance(pl_module, InceptionClassifier) or pl_module.several_labels:
+            return
+        if pl_module.num_classes <= MAX_CLASSES:
             counts = MulticlassConfusionMatrix(pl_module.num_classes, validate_args=False)
             self.counts = counts.to(pl_module.device)
 

@@ -45,6 +45,8 @@ def draw_curves(metrics: Path) -> "Figure":
         losses = [name for name in losses if name != "train/loss"]
     _plot(upper[0], logged, losses)
     upper[0].set(title="Losses", ylabel="loss", yscale="log")
+    upper[0].yaxis.set_major_formatter("{x:g}")
+    upper[0].yaxis.set_minor_formatter("{x:g}")
     _plot(upper[1], logged, [name for name in KNOWN if "/top" in name and name in logged], percent=True)
     upper[1].set(title="Accuracy", ylabel="% of images")
     _mark_best(upper[1], logged.get("val/top1", []))
@@ -100,7 +102,7 @@ def _mark_best(axis: "Axes", accuracies: Points) -> None:
     axis.annotate(
         f"best: {100 * share:.2f} %, epoch {epoch:.3g}",
         (epoch, 100 * share),
-        xytext=(-6, -22),
+        xytext=(-6, -34),
         textcoords="offset points",
         ha="right" if epoch > sum(axis.get_xlim()) / 2 else "left",
         fontsize=9,

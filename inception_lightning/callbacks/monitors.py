@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from inception_lightning.errors import InputError
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.validation_scores import KNOWN
 
 
 class Monitors(Callback):
@@ -28,7 +29,8 @@ class Monitors(Callback):
         for owner, name in _watched(trainer):
             known = name in logged or name in ("epoch", "step")
             if not known and (name.startswith("val") or type(pl_module) is InceptionClassifier):
-                nearest = difflib.get_close_matches(name, logged, n=1)
+                could_be = {f"val/{score}" for score in KNOWN} if type(pl_module) is InceptionClassifier else set()
+                nearest = difflib.get_close_matches(name, logged | could_be, n=1)
                 hint = f"did you mean {nearest[0]}? There are " if nearest else "say one of "
                 raise InputError(f"{owner} watches {name}, which nobody logs: {hint}{', '.join(sorted(logged))}")
 

@@ -68,7 +68,8 @@ class FiniteGuard(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         """Send for the norm of the gradients."""
-        gradients = [value.grad for value in pl_module.parameters() if value.grad is not None]
+        moved = (value for group in optimizer.param_groups for value in group["params"])
+        gradients = [value.grad for value in moved if value.grad is not None]
         if gradients and trainer.precision != "16-mixed":
             self.norm = torch.nn.utils.get_total_norm(gradients)
 

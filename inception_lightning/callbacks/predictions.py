@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from torch import distributed
 
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import Stop
+from inception_lightning.evaluation.predictions_csv import BETWEEN
 from inception_lightning.loading.decoding import ImageInputError
-from inception_lightning.training.classifier import Prediction
+from inception_lightning.names import writable
+from inception_lightning.training.classifier import LabelPrediction, Prediction
 
 Row = list[str]
 
@@ -23,6 +25,7 @@ Row = list[str]
 class PredictionWriter(Callback):
     """Writes ``predictions.csv``: file, class, probability, then the runners-up up to the fifth.
 
+    Where images may have several labels: file, the labels above their thresholds, and the probability of every label.
     A photo that cannot be read has a row too, with the reason in a further column. Each batch is written when it is
     there; of several processes each writes ``predictions-RANK.csv`` first, and in the end there is one file, in the
     order of the photos. What a module of somebody's own gives, whose meaning only it knows, goes into
@@ -35,6 +38,7 @@ class PredictionWriter(Callback):
         self.rows: dict[int, Row] = {}
         self.reasons: dict[int, str] = {}
         self.others: list[Any] = []
+        self.labels: Sequence[str] = ()
 
     def on_predict_batch_end(
         self,
@@ -51,21 +55,24 @@ class PredictionWriter(Callback):
             Stop: The disk takes no more.
         """
         photos = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
-        if not (isinstance(outputs, Prediction) and isinstance(photos, Photos)):
-            plain = outputs._asdict() if isinstance(outputs, Prediction) else outputs  # which loads as data only
+        if not (isinstance(outputs, Prediction | LabelPrediction) and isinstance(photos, Photos)):
+            known_kind = isinstance(outputs, Prediction | LabelPrediction)
+            plain = outputs._asdict() if known_kind else outputs  # which loads as data only
             self.others.append(move_data_to_device(plain, torch.device("cpu")))  # a GPU's memory is for the rest
             return
-        known, had_reasons = len(self.rows), bool(self.reasons)
+        new, had_reasons = list[int](), bool(self.reasons)
+        cells = _label_cells if isinstance(outputs, LabelPrediction) else _class_cells
+        self.labels = photos.class_names if isinstance(outputs, LabelPrediction) else ()
         for number, classes, probabilities in zip(*(column.tolist() for column in outputs), strict=True):
             index = number if number >= 0 else -1 - number
-            row = [str(photos.files[index])]
-            for label, probability in zip(classes, probabilities, strict=True):
-                row += [photos.class_names[label], f"{probability:.6f}"] if number >= 0 else ["", ""]
+            row = cells(classes, probabilities, photos.class_names)
+            row = [str(photos.files[index]), *(row if number >= 0 else [""] * len(row))]
             if number < 0:
                 self.reasons[index] = _reason(photos, index)
             self.rows[index] = row
-        since = known if bool(self.reasons) == had_reasons else 0  # with a new column, all anew
-        self._write(self._part(trainer), since)
+            new.append(index)
+        begun = len(self.rows) > len(new) and bool(self.reasons) == had_reasons  # with a new column, all anew
+        self._write(self._part(trainer), new if begun else None)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Have the rows of all processes in one file, in the photos' order, and say what is in it."""
@@ -89,15 +96,16 @@ class PredictionWriter(Callback):
         """The file of this process's rows: the whole one, where no other process has any."""
         return self.path if trainer.world_size == 1 else self.path.with_stem(f"predictions-{trainer.global_rank}")
 
-    def _write(self, path: Path, since: int = 0) -> None:
-        """Write the rows from the one at ``since`` on; all of them into a file that takes the other's place."""
-        order = list(self.rows)[since:]
-        rows: Iterable[Row] = (self._with_reason(index) for index in (order if since else sorted(order)))
+    def _write(self, path: Path, new: Sequence[int] | None = None) -> None:
+        """Append the ``new`` rows; without them, write all into a file that takes the other's place."""
+        rows: Iterable[Row] = (self._with_reason(index) for index in (sorted(self.rows) if new is None else new))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            written = path if since else path.with_suffix(".partial")
-            with written.open("a" if since else "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                if not since and order:
+            written = path.with_suffix(".partial") if new is None else path
+            with written.open(
+                "w" if new is None else "a", newline="", encoding="utf-8", errors="surrogateescape"
+            ) as file:
+                if new is None and self.rows:
                     csv.writer(file).writerow(self._header())
                 csv.writer(file).writerows(rows)
             os.replace(written, path)
@@ -105,6 +113,8 @@ class PredictionWriter(Callback):
             raise Stop(f"cannot write {path}: {error.strerror}", 74) from None
 
     def _header(self) -> Row:
+        if self.labels:
+            return ["file", "labels", *map(writable, self.labels), *(["reason"] if self.reasons else [])]
         places = (len(next(iter(self.rows.values()))) - 1) // 2
         runners_up = [f"{name}_{place}" for place in range(2, places + 1) for name in ("class", "probability")]
         return ["file", "class", "probability", *runners_up, *(["reason"] if self.reasons else [])]
@@ -118,6 +128,16 @@ class PredictionWriter(Callback):
         for rows, reasons in gathered:
             self.rows |= rows
             self.reasons |= reasons
+
+
+def _class_cells(classes: list[int], probabilities: list[float], names: Sequence[str]) -> Row:
+    pairs = zip(classes, probabilities, strict=True)
+    return [cell for label, probability in pairs for cell in (names[label], f"{probability:.6f}")]
+
+
+def _label_cells(labels: list[bool], probabilities: list[float], names: Sequence[str]) -> Row:
+    said = BETWEEN.join(name for name, label in zip(names, labels, strict=True) if label)
+    return [said, *(f"{probability:.6f}" for probability in probabilities)]
 
 
 def _reason(photos: Photos, index: int) -> str:

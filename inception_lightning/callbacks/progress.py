@@ -16,6 +16,7 @@ from inception_lightning.models import Inception
 from inception_lightning.models.cost import count_macs, count_parameters, shapes, skeleton
 
 ACCURACY = "val/top1"
+OF_LABELS = "val/average_precision"  # of images with several labels
 SHARES = ("/top1", "/top5")
 """How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
 
@@ -198,7 +199,7 @@ class LineProgress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how the epoch went; of validation, only where there was one."""
-        self._say(trainer, "", ("train/loss", *(("val/loss", ACCURACY) if self.validated else ())))
+        self._say(trainer, "", ("train/loss", *(("val/loss", ACCURACY, OF_LABELS) if self.validated else ())))
         self.validated = False
 
     def _say(self, trainer: pl.Trainer, position: str, names: tuple[str, ...]) -> None:

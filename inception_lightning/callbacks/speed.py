@@ -1,7 +1,6 @@
 """How fast a run trains, and what it waits for."""
 
 import re
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -120,5 +119,9 @@ def peak_memory(device: torch.device) -> float:
     if sys.platform == "linux":  # where getrusage begins with the memory of the program that started this one
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         return int(found[1]) / 2**20 if found else 0.0
+    if sys.platform == "win32":
+        return 0.0  # not known
+    import resource  # Windows has none
+
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

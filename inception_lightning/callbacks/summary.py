@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,16 @@ class Score:
 class RunSummary(Callback):
     """A short table at the end: best and last accuracy, speed and memory, where the run lies, how to test it."""
 
-    def __init__(self, folder: Path, best: Path, speed: Speed, *, monitor: str = "val/top1", mode: str = "max") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        best: Path,
+        speed: Speed,
+        *,
+        monitor: str = "val/top1",
+        mode: str = "max",
+        trusted: Sequence[str] = (),
+    ) -> None:
         """Remember what the table is made of.
 
         Args:
@@ -40,12 +49,14 @@ class RunSummary(Callback):
             speed: What measures its speed.
             monitor: What the best checkpoint is chosen by.
             mode: Whether the best is the ``max`` or the ``min``.
+            trusted: The packages that the checkpoint's classes are of, beside ours.
         """
         self.folder = folder
         self.best = best
         self.speed = speed
         self.monitor = monitor
         self.mode = mode
+        self.trust = "".join(f" --trust {name}" for name in trusted)
         self.scores: list[Score] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -97,8 +108,10 @@ class RunSummary(Callback):
                 if self.best.is_file():
                     epoch = f", of epoch {self._best().epoch}" if self.scores else ""
                     console.print(f"best       {_path(self.best)}{epoch}")
-                    console.print(f"test it    lightning test --ckpt_path {_path(self.best)}")
-                    console.print(f"use it     lightning predict --ckpt_path {_path(self.best)} --data.root PHOTOS")
+                    console.print(f"test it    lightning test --ckpt_path {_path(self.best)}{self.trust}")
+                    console.print(
+                        f"use it     lightning predict --ckpt_path {_path(self.best)}{self.trust} --data.root PHOTOS"
+                    )
                     console.print(
                         f"see it     {_path(self.folder / 'curves.png')}, or lightning report {_path(self.folder)}"
                     )

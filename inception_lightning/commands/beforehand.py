@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from inception_lightning.commands import kept
 from inception_lightning.commands.command_line import HELP, CommandLine
+from inception_lightning.commands.completion import LINE
 from inception_lightning.commands.options import OPTIONS
 from inception_lightning.commands.short_help import ABOUT, short_help
 from inception_lightning.commands.typos import Names, refuse_typos
@@ -27,7 +28,7 @@ def answered(words: Sequence[str]) -> bool:
     if command in ABOUT and set(HELP) & set(rest):
         print(short_help(command), end="")
         return True
-    if command in OPTIONS:
+    if command in OPTIONS and LINE not in os.environ:
         _parse(words)
     if "torch" in sys.modules:  # the classes of a Python caller, and what they print, are nobody else's
         return False

@@ -92,8 +92,8 @@ def start_of(line: CommandLine) -> Start:
     named += _ensemble(line)
     if named:
         return _from_checkpoint(line, *named)
-    if line.command == "predict":
-        raise InputError("predict needs the checkpoint of a trained network: say --ckpt_path FILE")
+    if line.command in ("predict", "calibrate"):
+        raise InputError(f"{line.command} needs the checkpoint of a trained network: say --ckpt_path FILE")
     model_class = _model_class(line, ())
     data, weights = line.named("data"), line.said("model.weights")
     if weights:
@@ -154,7 +154,7 @@ def _run(line: CommandLine) -> Path | None:
 
 def _ensemble(line: CommandLine) -> list[str]:
     """The checkpoints that ``--ensemble a.ckpt,b.ckpt``, or a page's list, names; ``fit`` has no such option."""
-    said = None if line.command == "fit" else line.said("ensemble")
+    said = None if line.command in ("fit", "calibrate") else line.said("ensemble")
     names = said.strip("[] ").split(",") if isinstance(said, str) else said or []
     return [str(name).strip(" '\"") for name in names]
 

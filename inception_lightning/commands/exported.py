@@ -33,7 +33,7 @@ def predict_by_file(line: CommandLine) -> None:
         raise InputError(
             f"{arguments.model} holds machine code, which would run: say --trust-config if you trust who made it"
         )
-    module = ExportedClassifier(arguments.model, arguments.threads)
+    module = ExportedClassifier(arguments.model, torch.get_num_threads())
     photos = WholePhotos(
         root=arguments.root,
         class_names=module.runtime.about.class_names,
@@ -59,5 +59,4 @@ def _options() -> Options:
     parser.add_argument("--data.batch_size", dest="batch_size", type=int, default=32, help="photos per batch of rows")
     parser.add_argument("--data.num_workers", dest="workers", type=int, help="processes that decode; 0 for none")
     parser.add_argument("--trainer.default_root_dir", dest="place", type=Path, default=RUNS, help="folder of runs")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of the runtime")
     return parser

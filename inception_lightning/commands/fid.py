@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from inception_lightning.commands.options import Options
+from inception_lightning.commands import options
 from inception_lightning.errors import InputError, visible
 from inception_lightning.evaluation.fid import Moments, features, frechet_distance
 from inception_lightning.loading.listing import LeftOut, files_like
@@ -21,12 +21,10 @@ from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.weights.load import pretrained
 
-STANDARD = "pytorch-fid/inception_v3"
-
 
 def main(words: Sequence[str]) -> None:
     """Run ``lightning fid``."""
-    arguments = _options().parse_args(words[1:])
+    arguments = options.fid().parse_args(words[1:])
     if arguments.batch_size < 1 or arguments.num_workers < 0:
         raise InputError("--batch_size must be at least 1 and --num_workers at least 0")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -37,23 +35,6 @@ def main(words: Sequence[str]) -> None:
     told = {"distance": distance, "weights": arguments.weights, "features": len(real.mean)}
     told |= {"real": real.count, "generated": generated.count}
     print(json.dumps(told) if arguments.json else _sentence(told, str(net.config["init_args"].get("preset"))))
-
-
-def _options() -> Options:
-    parser = Options("lightning fid", description=f"{__doc__} It is the FID with the weights {STANDARD}.")
-    sides = "a folder of images, a pattern in quotes, or the .npz of their moments"
-    parser.add_argument("real", type=Path, help=sides)
-    parser.add_argument("generated", type=Path, help="the same")
-    parser.add_argument(
-        "--weights", default=STANDARD, help="public weights, a file of weights, or a checkpoint of yours"
-    )
-    parser.add_argument("--stage", help="the stage whose averaged activation is compared; the last by default")
-    parser.add_argument("--save", type=Path, help="write the moments of the real images as an .npz, to be used again")
-    parser.add_argument("--batch_size", type=int, default=32, help="images per batch (default: 32)")
-    parser.add_argument("--num_workers", type=int, default=2, help="processes that decode (default: 2)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; auto takes an accelerator if there is one")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    return parser
 
 
 def _device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""``lightning fit``, ``validate``, ``test`` and ``predict``. The only file that knows LightningCLI."""
+"""``lightning fit``, ``validate``, ``test``, ``predict`` and ``calibrate``. The only file that knows LightningCLI."""
 
 import contextlib
 import io
@@ -24,6 +24,7 @@ from lightning.pytorch.loggers import Logger
 from inception_lightning import data, models
 from inception_lightning.callbacks import (
     BestCheckpoint,
+    Calibrate,
     CheckpointArtifact,
     Confusion,
     Continuation,
@@ -38,6 +39,7 @@ from inception_lightning.callbacks import (
     Recipe,
     RunFolder,
     RunSummary,
+    ScoresReport,
     Speed,
     TerminalProgress,
     WeightAverage,
@@ -62,12 +64,13 @@ from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
-from inception_lightning.runs.folder import check_place, checkpoints_of, forget_chosen, held, new_run_folder
+from inception_lightning.runs.folder import PAGE, check_place, checkpoints_of, forget_chosen, held, new_run_folder
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
 from inception_lightning.trust import refuse_reach, root_of, trusting
 
 log = logging.getLogger(__name__)
@@ -97,6 +100,10 @@ COMPILE_HELP = "compile the network, which takes minutes; reduce-overhead: with 
 
 LEFT_TO_CONTINUATION = {"save_last", "save_on_exception", "every_n_train_steps", "train_time_interval"}
 """What would not be saved between two batches, and so not be resumed exactly."""
+
+
+AVERAGING = ("validate", "test", "predict")
+"""The commands that show an image in several views, or to several networks, if that is said."""
 
 
 def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
@@ -162,10 +169,18 @@ class InceptionCLI(LightningCLI):
 
     def run(self) -> None:
         """Do what the command says."""
-        method = getattr(self.trainer, self.line.command)
-        method(self.model, datamodule=self.datamodule, **{name: self.config[name] for name in self.of_method})
+        method = getattr(self.trainer, self._method)
+        options = {name: self.config[name] for name in self.of_method}
+        if isinstance(self.model, InceptionClassifier) and "verbose" in options:
+            options["verbose"] = False  # ScoresReport says more
+        method(self.model, datamodule=self.datamodule, **options)
         if "wandb" in sys.modules:
             sys.modules["wandb"].finish()  # so that the next run of this process is a new one
+
+    @property
+    def _method(self) -> str:
+        """The Trainer's method: to calibrate is to validate, and to learn from it."""
+        return "validate" if self.line.command == "calibrate" else self.line.command
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser with a short usage that takes no shortened option for a whole one: that is a typo."""
@@ -183,14 +198,14 @@ class InceptionCLI(LightningCLI):
         parser.add_argument("--ema_decay", type=float | None, help="average the weights: see callbacks.WeightAverage")
         parser.add_argument("--compile", type=Compile, default=False, help=COMPILE_HELP)
         parser.add_argument("--recompute", type=list[str], default=[], help="stages to compute twice, for memory")
-        if self.line.command != "fit":
+        if self.line.command in AVERAGING:
             parser.add_argument("--crops", type=Literal[1, 10, 12, 144], help="views of an image: see loading.crops")
             parser.add_argument("--flips", type=bool | None, help="show each image's mirror image too")
             parser.add_argument("--scales", type=list[float] | None, help="show each image at these scales: [1,1.15]")
             parser.add_argument("--ensemble", type=str | list[str] | None, help="further checkpoints: a.ckpt,b.ckpt")
         parser.set_defaults(CHECKPOINT_DEFAULTS)
         loaders = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule"}
-        self.of_method = parser.add_method_arguments(pl.Trainer, self.line.command, skip=loaders)
+        self.of_method = parser.add_method_arguments(pl.Trainer, self._method, skip=loaders)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, with what is known before everything that was said."""
@@ -209,11 +224,13 @@ class InceptionCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Give the data what holds for the whole run."""
         arguments = (self.config.data or Namespace()).get("init_args", {})
+        if self.line.command == "fit":
+            self._compute_what_selects()
         if "seed" in arguments and not isinstance(self.config.seed_everything, bool | None):
             arguments["seed"] = self.config.seed_everything
         if "allow_changes" in arguments:
             arguments["allow_changes"] = self.config.allow_changes
-        if self.line.command != "fit":
+        if self.line.command in AVERAGING:
             self._say_which_views(arguments)
 
     def _say_which_views(self, arguments: Any) -> None:
@@ -224,6 +241,24 @@ class InceptionCLI(LightningCLI):
                 raise InputError(f"--{flag} is for data that show images in views, as ours do")
             if value is not None:
                 arguments["crops"][name] = tuple(value) if name == "scales" else value
+
+    def _compute_what_selects(self) -> None:
+        """Have validation compute the score that checkpoints, or the schedule, are to go by.
+
+        Raises:
+            InputError: The best were the highest of a score that is better when lower.
+        """
+        model = self.config.model
+        if self.start.model_class is not InceptionClassifier or "validation_scores" not in model:
+            return
+        own = {*(model.get("metrics") or {})}
+        for said in (self.config.checkpoint.monitor, model.lr_monitor):
+            split, _, name = str(said).partition("/")
+            if split == "val" and name in KNOWN and name not in (*own, *model.validation_scores):
+                model.validation_scores = [*model.validation_scores, name]
+        monitor = str(self.config.checkpoint.monitor).removeprefix("val/")
+        if monitor in LOWER_IS_BETTER and monitor not in own and self.config.checkpoint.mode == "max":
+            raise InputError(f"val/{monitor} is the better the lower: say --checkpoint.mode min")
 
     def instantiate_classes(self) -> None:
         """Make the data, then the model for as many classes as they have, then the Trainer."""
@@ -310,7 +345,11 @@ class InceptionCLI(LightningCLI):
         return held
 
     def _fill_in_classes(self) -> None:
-        """Give the network as many classes as the data have, where it takes a number of classes."""
+        """Give the network as many classes as the data have, and tell the model where images have several labels."""
+        if getattr(self.datamodule, "several_labels", False) and "several_labels" in self.config.model:
+            self.config.model.several_labels = True
+            if self.line.said("checkpoint.monitor") is None:
+                self.config.checkpoint.monitor = "val/average_precision"
         net, classes = self.config.model.get("net"), getattr(self.datamodule, "num_classes", None)
         if not isinstance(net, Namespace) or classes is None:
             return
@@ -373,9 +412,14 @@ class InceptionCLI(LightningCLI):
         summarise = summarise or _has(callbacks, ModelSummary)
         if fits:
             self._checkpoint(None)  # a run of one batch finds its mistakes too
-        if self.line.command in ("validate", "test") or wanted["fast_dev_run"]:
-            return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         place = Path(wanted["default_root_dir"] or RUNS)
+        evaluates = self.line.command in ("validate", "test", "calibrate")
+        if evaluates or wanted["fast_dev_run"]:
+            if self.line.command == "calibrate":
+                callbacks = [*callbacks, self._calibrate()]
+            elif evaluates and isinstance(self.model, InceptionClassifier) and not wanted["fast_dev_run"]:
+                callbacks = [*callbacks, self._scores(place)]
+            return {"callbacks": callbacks, "logger": wanted["logger"] or False, "enable_model_summary": summarise}
         if not fits:
             return {"callbacks": [*callbacks, PredictionWriter(new_run_folder(place, "predict-"))], "logger": False}
         folder = self.start.continued.run if self.start.continued else new_run_folder(place, "")
@@ -385,6 +429,25 @@ class InceptionCLI(LightningCLI):
             "logger": self._loggers(folder, wanted["logger"]),
             "enable_model_summary": summarise,
         }
+
+    def _scores(self, place: Path) -> ScoresReport:
+        """The folder of scores, beside the run whose checkpoint is evaluated, unless another place is said."""
+        command, facts = self.line.command, []
+        if self.start.checkpoint is not None:
+            path = self.start.checkpoint.path
+            facts.append(f"Checkpoint {path}.")
+            run = path.absolute().parent.parent
+            if (run / PAGE).is_file() and self.line.said("trainer.default_root_dir") is None:
+                place = Path(os.path.relpath(run.parent)) if run.is_relative_to(Path.cwd()) else run.parent
+        return ScoresReport(new_run_folder(place, f"{command}-"), name=command, facts=facts)
+
+    def _calibrate(self) -> Calibrate:
+        assert self.start.checkpoint is not None  # or there was nothing to start from
+        path = self.start.checkpoint.path
+        run = path.absolute().parent.parent
+        if (run / PAGE).is_file():
+            self.until_the_end.enter_context(held(run))
+        return Calibrate(path)
 
     def _average(self, wanted: dict[str, Any]) -> WeightAverage:
         if str(wanted["strategy"]).startswith(("fsdp", "deepspeed", "model_parallel")):
@@ -411,7 +474,14 @@ class InceptionCLI(LightningCLI):
             Pictures(folder, best),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(folder, best, speed, monitor=str(checkpoint.monitor), mode=checkpoint.mode),
+            RunSummary(
+                folder,
+                best,
+                speed,
+                monitor=str(checkpoint.monitor),
+                mode=checkpoint.mode,
+                trusted=self.line.trusted or (),
+            ),
             speed,  # last, so that what the others do counts as the step's time
         ]
 

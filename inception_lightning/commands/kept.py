@@ -64,11 +64,13 @@ def write(name: str, text: str) -> None:
 def name_of(words: Sequence[str]) -> str | None:
     """The name under which what the words print is kept; None where it depends on more than the words."""
     match words:
-        case ["models", *rest] if all(word.isalnum() or word == "--json" for word in rest):
+        case ["schema"] | [_, "-h" | "--help"]:
             pass
-        case ["fit" | "validate" | "test" | "predict", "--help-all"]:
+        case ["models", *rest] if all(word.isalnum() or word in ("--json", "--svg") for word in rest):
             pass
-        case ["fit" | "validate" | "test" | "predict", option, *rest] if _asks_about_ours(option, rest):
+        case ["fit" | "validate" | "test" | "predict" | "calibrate", "--help-all"]:
+            pass
+        case ["fit" | "validate" | "test" | "predict" | "calibrate", option, *rest] if _asks_about_ours(option, rest):
             pass
         case _:
             return None

@@ -27,6 +27,7 @@ from inception_lightning.models import (
     InceptionV4,
 )
 from inception_lightning.models.cost import count_macs, count_parameters, empty_batch, minimum_size_with_heads, skeleton
+from inception_lightning.models.figure import figure
 from inception_lightning.models.network import block_count
 from inception_lightning.weights.public import PUBLIC
 
@@ -65,7 +66,11 @@ def main(words: Sequence[str]) -> None:
     arguments = options.models().parse_args(words[1:])
     entry = find(arguments.name) if arguments.name else None
     try:
-        if arguments.json:
+        if arguments.svg:
+            if entry is None:
+                raise InputError("--svg draws one network: say which, such as lightning models InceptionV4 --svg")
+            print(figure(skeleton(entry.variant)), end="")
+        elif arguments.json:
             print(json.dumps([describe(entry) for entry in ENTRIES] if entry is None else detail(entry), indent=2))
         else:
             print(text(entry))

@@ -13,8 +13,10 @@ from inception_lightning.errors import InputError
 # argparse's errors have no fields that say what was wrong
 UNKNOWN = re.compile(r"unrecognized arguments: --?([\w.-]+)")
 CHOICE = re.compile(r"invalid choice: '(.+?)' \(choose from (.+)\)")
+OPTION = re.compile(r"argument (--[\w.]+)")
 WORD = re.compile(r"\w+")
 
+STANDARD = "pytorch-fid/inception_v3"  # what the Fréchet Inception distance is measured with
 FLAGS = "pages (--config) and further options are those of the data, --data CIFAR10 or --data.image_size 299"
 
 
@@ -33,7 +35,9 @@ class Options(argparse.ArgumentParser):
         if unknown := UNKNOWN.search(message):
             known = [option.lstrip("-") for option in self._option_string_actions]
             raise InputError(f"there is no option {unknown[1]}{instead(unknown[1], known)}")
-        if choice := CHOICE.search(message):
+        if (choice := CHOICE.search(message)) and (option := OPTION.match(message)):
+            raise InputError(f"there is no {option[1]} {choice[1]}: choose from {choice[2]}")
+        if choice:
             raise InputError(f"there is no {self.prog} {choice[1]}{instead(choice[1], WORD.findall(choice[2]))}")
         raise InputError(f"{message}; {self.prog} --help lists the options")
 
@@ -43,6 +47,7 @@ def models() -> Options:
     parser = Options("lightning models", description="The networks of inception_lightning.")
     parser.add_argument("name", nargs="?", help="a network whose stages to show, such as InceptionV4")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--svg", action="store_true", help="print the network's figure, drawn from its table")
     return parser
 
 
@@ -100,11 +105,53 @@ def data() -> Options:
     return parser
 
 
+def init() -> Options:
+    """That of ``lightning init``."""
+    parser = Options("lightning init", description="A folder of your own: a page, a package, a test, ready to train.")
+    parser.add_argument("folder", type=Path, help="the new folder, whose name the package gets: my_project")
+    return parser
+
+
+def schema() -> Options:
+    """None: ``lightning schema`` has no options."""
+    return Options("lightning schema", description="Print what a page may say, as a JSON schema for editors.")
+
+
+def completion() -> Options:
+    """None: ``lightning completion`` has no options."""
+    return Options("lightning completion", description="Print what bash or zsh needs to complete our words.")
+
+
+def fid() -> Options:
+    """Those of ``lightning fid``."""
+    parser = Options(
+        "lightning fid",
+        description=f"How far generated images are from real ones: the FID with the weights {STANDARD}.",
+    )
+    sides = "a folder of images, a pattern in quotes, or the .npz of their moments"
+    parser.add_argument("real", type=Path, help=sides)
+    parser.add_argument("generated", type=Path, help="the same")
+    parser.add_argument(
+        "--weights", default=STANDARD, help="public weights, a file of weights, or a checkpoint of yours"
+    )
+    parser.add_argument("--stage", help="the stage whose averaged activation is compared; the last by default")
+    parser.add_argument("--save", type=Path, help="write the moments of the real images as an .npz, to be used again")
+    parser.add_argument("--batch_size", type=int, default=32, help="images per batch (default: 32)")
+    parser.add_argument("--num_workers", type=int, default=2, help="processes that decode (default: 2)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; auto takes an accelerator if there is one")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    return parser
+
+
 OPTIONS: dict[str, Callable[[], Options]] = {
     "models": models,
     "sweep": sweep,
     "report": report,
     "dashboard": dashboard,
     "data": data,
+    "fid": fid,
+    "init": init,
+    "schema": schema,
+    "completion": completion,
 }
 """The word of the command line -> what makes its parser."""

@@ -1,4 +1,4 @@
-"""Help on one screen for ``fit``, ``validate``, ``test`` and ``predict``; ``--help-all`` has the rest."""
+"""Help on one screen for the commands of LightningCLI; ``--help-all`` has the rest."""
 
 USED = {
     "-c, --config FILE": "a YAML page; several merge, flags win",
@@ -22,6 +22,9 @@ USED = {
     "--ema_decay 0.9999": "average the weights",
     "--resume auto": "go on with the newest run, or start",
     "--ckpt_path FILE": "a checkpoint; best or last: the newest run's",
+    "--crops 10|12|144": "the papers' crops, softmax averaged",
+    "--flips true": "mirror images too; also --scales [1,1.15]",
+    "--ensemble A.ckpt,B.ckpt": "further networks, softmax averaged",
     "--seed_everything N": "the seed of all that is random (default: 0)",
     "--trust PACKAGE": "let pages name this package of yours",
 }
@@ -29,6 +32,9 @@ USED = {
 
 TRAINING = ("--model.", "--compile", "--ema_decay", "--resume", "--trainer.max_epochs")
 """What only ``fit`` uses."""
+
+AVERAGING = ("--crops", "--flips", "--ensemble")
+"""What neither ``fit`` nor ``calibrate`` has."""
 
 ABOUT = {
     "fit": (
@@ -38,12 +44,12 @@ ABOUT = {
         "lightning fit --model.net InceptionV3 --data ImageFolder --data.root photos",
     ),
     "validate": (
-        "Evaluate a checkpoint on the validation images.",
+        "Evaluate a checkpoint on the validation images: a table, a folder of scores.",
         "lightning validate --ckpt_path best",
         "lightning validate --ckpt_path runs/quickstart/DATE/checkpoints/best.ckpt",
     ),
     "test": (
-        "Evaluate a checkpoint on the test images.",
+        "Evaluate a checkpoint on the test images: a table, a folder of scores.",
         "lightning test --ckpt_path best",
         "lightning test --ckpt_path best --data ImageFolder --data.root other_photos",
     ),
@@ -52,6 +58,10 @@ ABOUT = {
         "lightning predict --ckpt_path best --data.root photos",
         "lightning predict --ckpt_path best --data.root 'new/*.jpg'",
     ),
+    "calibrate": (
+        "Fit the temperature of a checkpoint on the validation images, and keep it there.",
+        "lightning calibrate --ckpt_path best",
+    ),
 }
 """The command -> what it does, and examples."""
 
@@ -59,7 +69,8 @@ ABOUT = {
 def short_help(command: str) -> str:
     """The page of a command, 80 columns wide."""
     about, *examples = ABOUT[command]
-    used = {said: what for said, what in USED.items() if command == "fit" or not said.startswith(TRAINING)}
+    left_out = (*(() if command == "fit" else TRAINING), *(AVERAGING if command in ("fit", "calibrate") else ()))
+    used = {said: what for said, what in USED.items() if not said.startswith(left_out)}
     more = {
         f"lightning {command} --help-all": "every option",
         f"lightning {command} --data.help NAME": "the options of a data set",

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -250,6 +249,8 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
             f"{refusal}: {alone} of {len(counts)} classes have a single image, and training and validation need one "
             "each; add images, or make the folders train and val yourself"
         )
+    from sklearn.model_selection import train_test_split  # not at the start: it takes a second
+
     try:
         train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
     except ValueError as error:

@@ -37,7 +37,7 @@ class Report:
     """What is known of all images.
 
     Attributes:
-        labels: Class indices by split.
+        labels: Class indices by split; of images with several labels all of them, one after the other.
         findings: What was read, by split.
         datasets: The images by split, which know their names.
         class_names: The name of each class index.
@@ -78,7 +78,14 @@ class Report:
         lines = []
         for split, labels in self.labels.items():
             read = [finding for finding in self.findings[split] if not finding.reason]
-            lines.append(f"{split}: {len(labels):,} images, {self._balance(labels)}{_sizes(read)}")
+            several = self.datasets[split].labels.ndim == 2
+            count = len(self.findings[split])
+            lines.append(f"{split}: {count:,} images, {self._balance(labels)}{_sizes(read)}")
+            if several:
+                bare = int((self.datasets[split].labels.sum(dim=1) == 0).sum())
+                lines.append(
+                    f"  several labels per image: {len(labels) / count:.1f} on average, none on {bare:,} images"
+                )
         lines += [f"{split}: the same images as {other}" for split, other in self.same.items()]
         copies = self.copies()
         if copies:
@@ -105,7 +112,7 @@ class Report:
 
     def _balance(self, labels: list[int]) -> str:
         counts = Counter(labels)
-        rare, often = min(counts.values()), max(counts.values())
+        rare, often = min(counts.values(), default=0), max(counts.values(), default=0)
         said = f"{len(counts)} of {len(self.class_names)} classes of {rare:,} to {often:,} images"
         empty = [name for index, name in enumerate(self.class_names) if index not in counts]
         return said + (f" (none of {', '.join(map(visible, empty[:5]))})" if empty else "")
@@ -121,7 +128,7 @@ def check(data: ImageDataModule) -> Report:
             report.same[split] = seen[images]
             continue
         seen[images] = split
-        report.labels[split] = dataset.labels.tolist()
+        report.labels[split] = (dataset.labels.nonzero()[:, 1] if dataset.labels.ndim == 2 else dataset.labels).tolist()
         report.datasets[split] = dataset
         report.findings[split] = list(_findings(dataset, split, data.num_workers or 0))
     report.obstacles += data.leaks() if isinstance(data, ImageFolder) and not report.obstacles else ()

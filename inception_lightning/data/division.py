@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule, SplitInputError, split_by_fraction
@@ -52,45 +51,35 @@ class DividedImages(ImageDataModule):
         Raises:
             SplitInputError: There are too few images or groups.
         """
-        if groups is None:
+        if groups is None and labels.ndim == 1:
             if self.fold is None:
-                return split_by_fraction(strata(labels), self.val_fraction, SEED)
-            part = folds(strata(labels), self.fold[1])
-        else:
+                return split_by_fraction(labels, self.val_fraction, SEED)
+            part = folds(labels, self.fold[1])
+        else:  # an image with several labels is a group of its own: scikit-learn spreads single labels only
             shares = [1 / self.fold[1]] * self.fold[1] if self.fold else [1 - self.val_fraction, self.val_fraction]
-            part = parts_of_groups(labels, groups, shares)
+            part = parts_of_groups(labels, np.arange(len(labels)) if groups is None else groups, shares)
         held_out = torch.from_numpy(part == (self.fold[0] if self.fold else 1))
         return (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
 
 
-def strata(labels: Tensor) -> Tensor:
-    """What a division spreads evenly (N,): classes; of rows of labels each combination, and the single ones as one."""
-    if labels.ndim == 1:
-        return labels
-    combination, counts = labels.unique(dim=0, return_inverse=True, return_counts=True)[1:]
-    common = counts >= 2
-    if not common.any():
-        return torch.zeros_like(combination)
-    rest = int(counts.argmax()) if (~common).sum() == 1 else len(counts)
-    return torch.where(common[combination], combination, rest)
-
-
-def folds(strata: Tensor, count: int) -> NDArray[np.int64]:
+def folds(labels: Tensor, count: int) -> NDArray[np.int64]:
     """The fold of each image (N,), each class evenly spread over ``count`` of them.
 
     Raises:
         SplitInputError: No class has so many images.
     """
-    if int(torch.bincount(strata).max()) < count:
+    if int(torch.bincount(labels).max()) < count:
         raise SplitInputError(f"no class has {count} images, one for each fold: say fewer folds, or add images")
-    part = np.zeros(len(strata), np.int64)
+    part = np.zeros(len(labels), np.int64)
+    from sklearn.model_selection import StratifiedKFold
+
     splitter = StratifiedKFold(count, shuffle=True, random_state=SEED)
-    for index, (_, held_out) in enumerate(splitter.split(np.zeros(len(strata)), strata.numpy())):
+    for index, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), labels.numpy())):
         part[held_out] = index
     return part
 
 
-def parts_of_groups(labels: Tensor, groups: Groups, shares: list[float]) -> NDArray[np.int64]:
+def parts_of_groups(labels: Tensor, groups: Groups | NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:
     """The part of each image (N,): no group in two parts, and of each class as near to ``shares`` as that goes.
 
     Large groups first, each is given to the part that lacks its classes most. scikit-learn's StratifiedGroupKFold does
@@ -101,9 +90,9 @@ def parts_of_groups(labels: Tensor, groups: Groups, shares: list[float]) -> NDAr
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < len(shares):
+        some = ", ".join(visible(str(name)) for name in names[:5])
         raise SplitInputError(
-            f"there are {len(names)} groups ({', '.join(map(visible, names[:5]))}) and {len(shares)} parts to make of "
-            "them: each needs one"
+            f"there are {len(names)} groups ({some}) and {len(shares)} parts to make of them: each needs one"
         )
     rows = (torch.nn.functional.one_hot(labels) if labels.ndim == 1 else labels).numpy()  # (N, K)
     order = np.argsort(group, kind="stable")
@@ -112,15 +101,15 @@ def parts_of_groups(labels: Tensor, groups: Groups, shares: list[float]) -> NDAr
     largest_first = shuffled[np.argsort([-len(members[index]) for index in shuffled], kind="stable")]
     totals = np.append(rows.sum(axis=0), len(rows)).clip(min=1)  # (K + 1,), the last is the number of images
     lacking = np.outer(shares, totals)  # (parts, K + 1)
-    part_of = np.zeros(len(members), np.int64)
+    part_of, filled = np.zeros(len(members), np.int64), np.zeros(len(shares), bool)
     for place, index in enumerate(largest_first):
         counts = np.append(rows[members[index]].sum(axis=0), len(members[index]))
         gain = (lacking / totals**2) @ counts  # (parts,)
-        empty = [one for one in range(len(shares)) if one not in part_of[largest_first[:place]]]
-        if len(members) - place <= len(empty):  # the last groups are for parts that have none
-            gain[[one for one in range(len(shares)) if one not in empty]] = -np.inf
-        part_of[index] = gain.argmax()
-        lacking[part_of[index]] -= counts
+        if len(members) - place <= np.count_nonzero(~filled):  # the last groups are for parts that have none
+            gain[filled] = -np.inf
+        part = gain.argmax()
+        part_of[index], filled[part] = part, True
+        lacking[part] -= counts
     result: NDArray[np.int64] = part_of[group]
     return result
 

@@ -169,9 +169,14 @@ class ImageFolder(DividedImages):
             return self._files(held[wanted])
         if "val" in held and self.fold is None:
             return self._files(self.train_folder)
+        return self.parts[0 if wanted == "train" else 1]
+
+    @cached_property
+    def parts(self) -> tuple[ImageFiles, ImageFiles]:
+        """What is trained on, and what is held out by us."""
         whole = self.undivided()
         train, val = self.divided(whole.labels, whole.groups)
-        return whole.subset(train if wanted == "train" else val)
+        return whole.subset(train), whole.subset(val)
 
     def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
         """What replaces training images that cannot be read, where ``on_bad_image`` says so."""

@@ -71,6 +71,7 @@ def prepare(source: Path, root: Path, checksums: Mapping[str, str] | None = None
     moved = _sort_flat(root / "val", synsets)
     if moved:
         log.info("%d flat validation images moved into their class folders", moved)
+        _compare(root / "val", root / "val", Counter(synsets))
 
 
 def read_devkit(devkit: Path) -> tuple[list[str], Mapping[str, int]]:

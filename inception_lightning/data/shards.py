@@ -181,5 +181,5 @@ def _litdata() -> Any:
         from litdata import streaming
         from litdata.streaming import downloader  # noqa: F401  # reached as streaming.downloader
     except ImportError:
-        raise InputError("shards need litdata: pip install 'inception-lightning[stream]'") from None
+        raise InputError("shards need litdata: pip install litdata") from None
     return streaming

@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 COLUMNS, ROWS = 8, 2
 
 
-def draw(data: ImageDataModule) -> Figure:
+def draw(data: ImageDataModule) -> "Figure":
     """Two rows each: the same training images in epochs 0 and 1, and validation images."""
+    from matplotlib.figure import Figure
+
     random = data.train_views()
     picked = spread(len(random.labels), COLUMNS * ROWS)
     fixed = data.views("val")

@@ -183,9 +183,7 @@ class ImageTable(ImageFolder):
         wanted = "val" if split == "test" and not self.has_test else split
         if wanted == "test" or (self._rows("val") and self.fold is None):
             return self._listed(wanted)
-        whole = self.undivided()
-        train, val = self.divided(whole.labels, whole.groups)
-        return whole.subset(train if wanted == "train" else val)
+        return self.parts[0 if wanted == "train" else 1]
 
     def _rows(self, *splits: Split) -> list[Row]:
         return [row for row in self.rows if row.split in splits]

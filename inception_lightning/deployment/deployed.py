@@ -63,7 +63,7 @@ class About:
             interpolation=view.interpolation,
             mean=tuple(module.mean.flatten().tolist()),
             std=tuple(module.std.flatten().tolist()),
-            temperature=float(getattr(module, "temperature", 1.0)),
+            temperature=float(module.temperature),
         )
 
     @property

@@ -65,13 +65,12 @@ class Checkpoint:
     def __init__(self, module: InceptionClassifier, about: About) -> None:
         self.module = module.eval()
         self.view = about.view.build(about.image_size)
-        self.temperature = about.temperature
 
     def __call__(self, images: Images) -> Probabilities:
         """uint8 images (N, C, H, W) -> probabilities (N, num_classes)."""
         shown = torch.stack([self.view(image) for image in torch.from_numpy(images)])
         with torch.inference_mode():
-            probabilities: Probabilities = (self.module(shown) / self.temperature).softmax(dim=1).numpy()
+            probabilities: Probabilities = self.module(shown).softmax(dim=1).numpy()
         return probabilities
 
 

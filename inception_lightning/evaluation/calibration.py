@@ -68,7 +68,11 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     """
     if len(logits) == 0 or not torch.isfinite(logits).all():
         raise InputError("a temperature needs images, and a network whose answers are finite numbers")
-    wide = logits.detach().double()
+    with torch.inference_mode(False), torch.enable_grad():  # an evaluation, which may call this, keeps no gradients
+        return _least(logits.detach().double().clone(), targets.clone())
+
+
+def _least(logits: Tensor, targets: Tensor) -> float:
     several = targets.ndim == 2
     wanted = targets.double() if several else targets.long()
     logarithm = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -79,11 +83,10 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        scaled = wide / logarithm.clamp(*limits).exp()
+        scaled = logits / logarithm.clamp(*limits).exp()
         value = F.binary_cross_entropy_with_logits(scaled, wanted) if several else F.cross_entropy(scaled, wanted)
         value.backward()
         return value
 
-    with torch.enable_grad():
-        optimizer.step(loss)
+    optimizer.step(loss)
     return float(logarithm.detach().clamp(*limits).exp())

@@ -36,12 +36,13 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
         writer.writerows([name, *row] for name, row in zip(held, counts.tolist(), strict=True))
 
 
-def draw_confusion(counts: Tensor, names: Sequence[str]) -> "Figure":
+def draw_confusion(counts: Tensor, names: Sequence[str], title: str = "validation images, last epoch") -> "Figure":
     """The matrix as a picture: each row shows in percent what the images of one true class are predicted as.
 
     Args:
         counts: Number of images, (true class, predicted class).
         names: Class names; up to `NAMED_CLASSES` of them are written beside the matrix, with the counts in it.
+        title: What follows the number of images above it.
     """
     from matplotlib.figure import Figure
 
@@ -58,7 +59,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str]) -> "Figure":
             color = "white" if shares[true, predicted] > 0.5 else "black"
             text = str(int(counts[true, predicted]))
             axis.text(predicted, true, text, ha="center", va="center", fontsize=7, color=color)
-    axis.set(xlabel="predicted", ylabel="true", title=f"{int(counts.sum()):,} validation images, last epoch")
+    axis.set(xlabel="predicted", ylabel="true", title=f"{int(counts.sum()):,} {title}")
     figure.colorbar(shown, ax=axis, label="share of the true class (%)", shrink=0.8)
     return figure
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
-from inception_lightning.loading.dataset import label_names
+from inception_lightning.loading.dataset import Label, label_names
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -27,9 +27,9 @@ class Guess(NamedTuple):
 
     Attributes:
         image: uint8 (3, H, W), resized and cropped as the network sees it.
-        true: Name of the true class.
-        predicted: Name of the most probable class.
-        probability: The network's probability of ``predicted``, 0..1.
+        true: Name of the true class, or names of several labels.
+        predicted: Name of the most probable class, or of the labels above their thresholds.
+        probability: The network's probability of the most probable class, 0..1.
     """
 
     image: Tensor
@@ -49,11 +49,14 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
     kept: list[tuple[bool, float, Guess]] = []
     for start in range(0, len(places), BATCH):
         samples = [views[index] for index in places[start : start + BATCH]]
-        probabilities, classes = _predict(module, torch.stack([image for image, _ in samples])).max(dim=1)  # (N,), (N,)
-        for (image, label), guess, share in zip(samples, classes.tolist(), probabilities.tolist(), strict=True):
-            true = label_names(label, names)
-            right = names[guess] in true
-            kept.append((right, share if right else -share, Guess(image, ", ".join(true), names[guess], share)))
+        probabilities = _predict(module, torch.stack([image for image, _ in samples]))  # (N, K)
+        best, classes = probabilities.max(dim=1)  # (N,), (N,)
+        said: list[Label] = classes.tolist()
+        if module.thresholds is not None:
+            said = list(probabilities >= module.thresholds.cpu())
+        for (image, label), guess, share in zip(samples, said, best.tolist(), strict=True):
+            true, answer = (", ".join(label_names(one, names)) for one in (label, guess))
+            kept.append((true == answer, share if true == answer else -share, Guess(image, true, answer, share)))
         kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
     return [guess for *_, guess in kept]
 
@@ -73,7 +76,7 @@ def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's ne
     for place, guess in enumerate(guesses, start=1):
         axis = figure.add_subplot(rows, columns, place)
         axis.axis("off")
-        right = guess.predicted in (guess.true, *guess.true.split(", "))
+        right = guess.true == guess.predicted
         axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
         says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
         axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")
@@ -97,6 +100,6 @@ def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
     training = module.training
     module.eval()
     with torch.inference_mode():
-        probabilities: Tensor = module(images.to(module.device)).float().softmax(dim=1).cpu()
+        logits: Tensor = module(images.to(module.device)).float().cpu()
     module.train(training)
-    return probabilities
+    return logits.sigmoid() if module.several_labels else logits.softmax(dim=1)

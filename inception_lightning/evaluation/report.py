@@ -2,27 +2,52 @@
 
 import csv
 import json
-import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from inception_lightning.errors import Stop
+from inception_lightning.errors import Stop, spared
+from inception_lightning.evaluation.confusion import draw_confusion, write_counts
+from inception_lightning.evaluation.curves import (
+    INK,
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
+    inked,
+    svg,
+)
+from inception_lightning.evaluation.mistakes import Mistake, worst_mistakes
+from inception_lightning.evaluation.page import page
 from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.evaluation.scores import Scores, scores
 from inception_lightning.names import writable
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def write_report(folder: Path, predictions: Predictions) -> Scores:
-    """Write the folder of scores of ``predictions``.
+def write_report(
+    folder: Path,
+    predictions: Predictions,
+    *,
+    title: str = "Test",
+    facts: Sequence[str] = (),
+    mistakes: Sequence[Mistake] | None = None,
+    name: str = "test",
+) -> Scores:
+    """Write the folder of scores of ``predictions``, and ``test.html`` with all of them.
 
     Args:
         folder: Where it goes; it is made where it is missing.
         predictions: What was predicted of which images.
+        title: What was evaluated.
+        facts: Sentences about how, such as which checkpoint it was.
+        mistakes: The worst mistakes with their images; by default without images.
+        name: Of the page, without ``.html``.
 
     Raises:
         InputError: There are no images, or what was predicted are no probabilities.
@@ -31,13 +56,39 @@ def write_report(folder: Path, predictions: Predictions) -> Scores:
     found = scores(
         predictions.probabilities, predictions.targets, predictions.class_names, thresholds=predictions.thresholds
     )
+    shown = worst_mistakes(predictions) if mistakes is None else mistakes
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_scores(folder, found)
         predictions.write(folder / "predictions.csv")
+        if found.confusion is not None:
+            write_counts(folder / "confusion.csv", torch.from_numpy(found.confusion), found.class_names)
+        pictures = draw(predictions, found)
+        for kind, figure in pictures.items():
+            (folder / f"{kind}.svg").write_text(figure.replace(INK, "black"), encoding="utf-8")
+        inline = {kind: figure.replace(INK, "currentColor") for kind, figure in pictures.items()}
+        text = page(title, facts, found, predictions, inline, shown)
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
     except OSError as error:
         raise Stop(f"cannot write {error.filename or folder}: {error.strerror}", 74) from None
     return found
+
+
+def draw(predictions: Predictions, found: Scores) -> dict[str, str]:
+    """The pictures by name as SVG, drawn with `INK`; one that cannot be drawn is left out with a warning."""
+    wanted: dict[str, Callable[[], Figure]] = {}
+    if found.confusion is not None and len(found.class_names) > 1:
+        counts = torch.from_numpy(found.confusion)
+        wanted["confusion"] = lambda: draw_confusion(counts, found.class_names, "images")
+    wanted["reliability"] = lambda: draw_reliability(found)
+    if not np.isnan(found.overall["auroc"]):
+        wanted["roc"] = lambda: draw_roc(predictions, found)
+        wanted["precision_recall"] = lambda: draw_precision_recall(predictions, found)
+    drawn = {}
+    for name, figure in wanted.items():
+        with spared(f"the picture {name}"), inked():
+            drawn[name] = svg(figure())
+    return drawn
 
 
 def write_scores(folder: Path, found: Scores) -> None:

@@ -1,9 +1,9 @@
 """Bad training images: another of the class is shown instead, they are listed, and they are few, or the run stops."""
 
 import csv
-import fcntl
 import io
 import logging
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,9 @@ from torch import Tensor
 from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.loading.decoding import ImageInputError
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +98,8 @@ def add_to_list(listed: Path, file: str, reason: str) -> int:
     """List a bad file unless it is there already; how many are listed. Several processes may do so at once."""
     listed.parent.mkdir(parents=True, exist_ok=True)
     with listed.open("a+", newline="", encoding="utf-8", errors="surrogateescape") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        if sys.platform != "win32":
+            fcntl.flock(opened, fcntl.LOCK_EX)
         opened.seek(0)
         rows = list(csv.reader(opened))[1:]
         known = {row[0] for row in rows}

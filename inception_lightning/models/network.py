@@ -79,6 +79,7 @@ class Inception(Configurable, nn.Module):
             one_of("aux", name, stages)
         self.num_classes = num_classes
         self.stages = tuple(stages)
+        self.tables = dict(stages)  # as the papers draw them, for figures
         self.init = style.init
         self.recomputed: frozenset[str] = frozenset()
         self.aux_heads = nn.ModuleDict()

@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch.plugins import CheckpointIO
 
 from inception_lightning.configurable import KEY
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, Stop
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ MANIFEST = "manifest.json"
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 REMEMBERED = 4  # digests per name: the one being written, the one there, the previous one, and one to spare
 ATTEMPTS = 3
+FORMAT = 1
+MOST_BYTES = 2**24  # of a manifest: thousands of times one with every checkpoint that is kept
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,7 @@ def write_checkpoint(path: Path, content: bytes | memoryview, step: int) -> None
     try:
         earlier = [one for one in known if one.name == path.name][1 - REMEMBERED :]
         manifest = [*(one for one in known if one.name != path.name), *earlier, entry]
-        text = json.dumps({"format": 1, "files": [asdict(one) for one in manifest]}, indent=1)
-        place = path.parent / MANIFEST
-        os.replace(_write_beside(place, text.encode()), place)
+        _write_manifest(path.parent, manifest)
         if path.name == LAST and path.exists():
             _keep(path, path.with_name(PREVIOUS))
         os.replace(new, path)
@@ -133,23 +133,75 @@ def write_checkpoint(path: Path, content: bytes | memoryview, step: int) -> None
         new.unlink(missing_ok=True)
 
 
+def rewrite(path: Path, content: dict[str, Any]) -> None:
+    """Put ``content`` in the place of a checkpoint that is there, at the same step; a kill leaves the old or the new.
+
+    Raises:
+        Stop: The disk takes no more.
+    """
+    data = io.BytesIO()
+    torch.save(content, data)
+    try:
+        known = read_manifest(path.parent)
+        if known:
+            entry = Entry(
+                path.name,
+                int(content["global_step"]),
+                hashlib.sha256(data.getbuffer()).hexdigest(),
+                len(data.getbuffer()),
+            )
+            _write_manifest(path.parent, [*known, entry])
+        os.replace(_write_beside(path, data.getbuffer()), path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise Stop(f"cannot write {path}: {error.strerror}", 74) from None
+
+
 def read_manifest(folder: Path) -> list[Entry]:
     """What is known of a folder's checkpoints; nothing where there is no readable manifest."""
     try:
-        return [Entry(**entry) for entry in json.loads((folder / MANIFEST).read_text())["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        entries = [Entry(**entry) for entry in _manifest(folder)["files"]]
+    except (KeyError, TypeError):
         return []
+    sound = all(isinstance(one.sha256, str) and isinstance(one.step, int) for one in entries)  # it may be anybody's
+    return entries if sound else []
+
+
+def last_saved(folder: Path) -> float:
+    """When the last checkpoint in ``folder`` was written, as its manifest says; 0 where it does not."""
+    saved = _manifest(folder).get("saved")
+    return float(saved) if isinstance(saved, int | float) else 0.0
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:  # reading a pipe or device may never end
+            return {}
+        content = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) and content.get("format") == FORMAT else {}
 
 
 def read_newest_good(folder: Path) -> Checkpoint:
     """The checkpoint that `newest_good` finds, read once for its checksum and its content.
 
+    Where there is no manifest, one that cannot be read is set aside too.
+
     Raises:
         InputError: None is good.
     """
-    path, data = _newest_good(folder)
-    content = path.read_bytes() if data is None else data
-    return Checkpoint(path, _parsed(io.BytesIO(content), path))
+    paths, last = _good(folder)
+    for path in paths:
+        content = last if path.name == LAST and last is not None else path.read_bytes()
+        try:
+            return Checkpoint(path, _parsed(io.BytesIO(content), path))
+        except InputError as error:
+            if path is paths[-1]:
+                raise
+            _set_aside(path, str(error))
+    raise InputError(f"there is no good checkpoint in {folder}")
 
 
 def newest_good(folder: Path) -> Path:
@@ -161,13 +213,14 @@ def newest_good(folder: Path) -> Path:
     Raises:
         InputError: None is good.
     """
-    return _newest_good(folder)[0]
+    return _good(folder)[0][0]
 
 
-def _newest_good(folder: Path) -> tuple[Path, bytes | None]:
-    """The checkpoint and, where that was to be had on the way, its bytes."""
+def _good(folder: Path) -> tuple[list[Path], bytes | None]:
+    """The good checkpoints, the newest first, and the bytes of the last one where it was read on the way."""
     known = {entry.sha256: entry for entry in read_manifest(folder)}
     good: list[tuple[bool, int, bool, Path]] = []
+    damaged: list[Path] = []
     last: bytes | None = None
     if not known:
         log.warning("%s has no readable %s: its checkpoints cannot be checked before they are read", folder, MANIFEST)
@@ -180,19 +233,33 @@ def _newest_good(folder: Path) -> tuple[Path, bytes | None]:
                 last = path.read_bytes()
             digest = _digest(path) if path.name != LAST or last is None else hashlib.sha256(last).hexdigest()
         except FileNotFoundError:  # another process of the training has just set it aside
+            if path.is_symlink():
+                log.warning("%s is a link to nothing, and is not looked at", path)
             continue
         entry = known.get(digest)
         if entry is not None or not known:  # without a manifest nothing is known: reading it will tell
             good.append((path.name in (LAST, PREVIOUS), entry.step if entry else 0, path.name == LAST, path))
         else:
-            aside = path.with_suffix(".damaged")
-            log.warning("%s is damaged: its content is not what was written; set aside as %s", path, aside.name)
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, aside)
+            damaged.append(path)
     if not good:
-        raise InputError(f"there is no good checkpoint in {folder}")
-    chosen = max(good)[-1]
-    return chosen, last if chosen.name == LAST else None
+        other = f": none is what its {MANIFEST} says; where that is another run's, remove it" if damaged else ""
+        raise InputError(f"there is no good checkpoint in {folder}{other}")
+    for path in damaged:
+        _set_aside(path, "its content is not what was written")
+    return [path for *_, path in sorted(good, reverse=True)], last
+
+
+def _set_aside(path: Path, why: str) -> None:
+    aside = path.with_suffix(".damaged")
+    log.warning("%s is damaged: %s; set aside as %s", path, why, aside.name)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path, aside)
+
+
+def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
+    text = json.dumps({"format": FORMAT, "saved": time.time(), "files": [asdict(one) for one in entries]}, indent=1)
+    place = folder / MANIFEST
+    os.replace(_write_beside(place, text.encode()), place)
 
 
 def _write_beside(path: Path, content: bytes | memoryview) -> Path:

@@ -1,10 +1,10 @@
 """Folders of runs: new ones, and those that are there."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +15,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from inception_lightning.errors import InputError
 from inception_lightning.pages import read_page
-from inception_lightning.runs.checkpoints import LAST, PREVIOUS
+from inception_lightning.runs.checkpoints import LAST, PREVIOUS, last_saved
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,10 @@ def held(folder: Path) -> Iterator[None]:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # as above
         yield
         return
+    if sys.platform == "win32":
+        log.warning("no locks on Windows: see to it that one process at a time trains in %s", folder)
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     _descriptors.add(descriptor)
     try:
@@ -89,7 +96,8 @@ os.register_at_fork(after_in_child=_let_go)
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(
             f"another process is training in {folder}: wait until it has ended, or start a new run"
@@ -142,7 +150,8 @@ def newest(place: Path, name: str) -> Path:
     Raises:
         InputError: No run has one.
     """
-    found = sorted(place.glob(f"*/checkpoints/{name}.ckpt"), key=lambda path: path.stat().st_mtime)
+    paths = [path for path in place.glob(f"*/checkpoints/{name}.ckpt") if path.exists()]  # a link may lead to nothing
+    found = sorted(paths, key=lambda path: last_saved(path.parent) or path.stat().st_mtime)
     if not found:
         raise InputError(f"no run in {place} has a checkpoint {name!r}: give the path of a checkpoint file")
     return found[-1]
@@ -161,7 +170,7 @@ def checkpoint_place(page: dict[str, Any]) -> str | None:
 
 
 def run_to_continue(place: Path) -> Path | None:
-    """The newest run in ``place`` that has a checkpoint to go on from."""
+    """The run in ``place`` whose checkpoint was saved last, as its manifest says: files may be copied."""
     found = []
     for page in place.glob(f"*/{PAGE}"):
         folder = page.parent / "checkpoints"
@@ -169,7 +178,7 @@ def run_to_continue(place: Path) -> Path | None:
             with contextlib.suppress(InputError):
                 folder = checkpoints_of(page.parent, checkpoint_place(read_page(page)))
         times = [path.stat().st_mtime for path in (folder / LAST, folder / PREVIOUS) if path.is_file()]
-        found += [(max(times), page.parent)] if times else []
+        found += [(last_saved(folder) or max(times), page.parent)] if times else []
     return max(found)[1] if found else None
 
 

@@ -48,7 +48,7 @@ class Signals:
             if handler not in (signal.SIG_IGN, self._note):
                 self._before.setdefault(number, handler)
                 signal.signal(number, self._note)
-        if not self._pipe:
+        if not self._pipe and sys.platform != "win32":  # where a pipe wakes nobody
             self._pipe = os.pipe()
             for end in self._pipe:
                 os.set_blocking(end, end == self._pipe[0])

@@ -138,7 +138,7 @@ def push(project: str, entity: str | None) -> None:
     try:
         import wandb_workspaces  # noqa: F401  # an extra
     except ImportError:
-        raise InputError("pushing needs wandb-workspaces: pip install 'inception-lightning[dashboard]'") from None
+        raise InputError("pushing needs wandb-workspaces: pip install wandb-workspaces") from None
     try:
         owner = entity or wandb.Api().default_entity or ""
         made = workspace(project, owner).save()

@@ -57,6 +57,10 @@ def draw_scores(runs: pd.DataFrame, knob: str, score: str, label: str) -> Figure
         axis.errorbar(
             at, 100 * by_value["mean"], spread, linestyle="", capsize=5, markersize=8, label=no_formula(title), **style
         )
+        going = ~group["finished"].astype(bool)
+        axis.plot(places[going], 100 * group[score][going], "o", color="grey", fillstyle="none", markersize=11)
+    if not runs["finished"].all():
+        axis.plot([], [], "o", color="grey", fillstyle="none", markersize=11, label="not finished")
     if runs["died"].any():
         axis.plot([], [], "kx", markersize=8, label="this run died")
     axis.set(
@@ -101,7 +105,8 @@ def draw_curves(runs: pd.DataFrame, steps: pd.DataFrame, knob: str, metric: str,
             style: dict[str, Any] = {"marker": marker, "markersize": 5, "color": color, "label": _value(value)}
             handles[value], *_ = axis.plot(series.index, series.mean(axis=1), line, **style)
             axis.fill_between(series.index, series.min(axis=1), series.max(axis=1), color=color, alpha=0.15, lw=0)
-        axis.set(xlabel="step", ylim=(-2, 102))
+        axis.set_xlabel("step")
+        axis.margins(x=0.01)
         axis.set_title(no_formula(textwrap.fill(title, TITLE)), fontsize=10)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)

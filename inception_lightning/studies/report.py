@@ -5,6 +5,8 @@ import html
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 from matplotlib.figure import Figure
@@ -15,6 +17,28 @@ from inception_lightning.studies.results import DEAD_SHARE, short, summary, vari
 
 MARKUP = re.compile(r"[\\|<>&`*~$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])")  # what Markdown takes for more than text
 KNOB = "model.net.init_args.residual_scales"  # what runs are compared by where nothing else is said
+HEAD = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<style>
+body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+img { max-width: 100% } figure { margin: 2.5rem 0 } figcaption { color: #555; font-size: .9rem }
+table { border-collapse: collapse; display: block; overflow-x: auto } a { color: #0072b2 } pre { overflow-x: auto }
+td, th { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
+@media (prefers-color-scheme: dark) {
+  body { color: #ddd; background: #161616 } figcaption { color: #aaa } a { color: #6cb6ff }
+  td, th { border-color: #444 } img { background: #fff; border-radius: 6px }
+}
+</style>
+"""
+TELEMETRY = ("dead", "ratios")
+"""The figures that show something of one run alone."""
+OWN_PICTURES = {
+    "curves": "Losses, accuracy and rate over epochs.",
+    "predictions": "Validation images: the worst mistakes first.",
+    "confusion": "Which class is taken for which.",
+    "views": "Training images as the network sees them.",
+}
 CAPTIONS = {
     "accuracy": "Best validation accuracy of every run.",
     "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the largest.",
@@ -36,6 +60,8 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
         InputError: No run has the knob, or there is nothing to draw.
     """
     if knob not in runs:
+        if len(runs) == 1:  # has pictures of its own
+            return {}
         raise InputError(f"no run has a knob {knob}: say --knob with one of {', '.join(varied(runs)) or 'config.yaml'}")
     scored, watched = runs["best"].notna().any(), "before_pool/dead" in runs
     if not (scored or watched):
@@ -75,7 +101,7 @@ def cells(runs: pd.DataFrame) -> list[list[str]]:
         lines.append(
             [
                 *(str(row[key]) for key in keys),
-                str(row["runs"]),
+                f"{row['runs']} ({row['unfinished']} unfinished)" if row["unfinished"] else str(row["runs"]),
                 _spread(row["best_mean"], row["best_std"]),
                 _spread(row["last_mean"], None),
                 "-" if pd.isna(row["steps_to_90"]) else f"{row['steps_to_90']:.0f}",
@@ -94,22 +120,17 @@ def page(runs: pd.DataFrame, drawn: dict[str, Figure], knob: str = KNOB) -> str:
         drawn: The `figures` of the runs.
         knob: Dotted name of the setting that the runs are compared by.
     """
+    if len(runs) == 1:
+        return _page_of_one(runs.iloc[0], {name: figure for name, figure in drawn.items() if name in TELEMETRY})
     seeds = _html(", ".join(ordered(runs["seed"])))
     pictures = "\n".join(_picture(name, figure) for name, figure in drawn.items())
     unfinished = int((~runs["finished"]).sum())
-    note = f"<p>{unfinished} of them are not finished.</p>" if unfinished else ""
-    folders = "".join(f"<li>{_html(folder)}</li>" for folder in runs["folder"])
+    note = f"<p>{unfinished} of them are not finished, and averaged as they are.</p>" if unfinished else ""
+    marked = zip(runs["folder"], runs["finished"], strict=True)
+    folders = "".join(f"<li>{_link(folder)}{'' if finished else ', not finished'}</li>" for folder, finished in marked)
     header, *body = cells(runs)
     rows = "".join(f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in row)}</tr>" for row in body)
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{len(runs)} runs by {_html(short(knob))}</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-img {{ max-width: 100% }} figure {{ margin: 2.5rem 0 }} figcaption {{ color: #555; font-size: .9rem }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto }}
-td, th {{ padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }}
-</style>
+    return f"""{HEAD}<title>{len(runs)} runs by {_html(short(knob))}</title>
 <h1>{len(runs)} runs by {_html(short(knob).replace("_", " "))}</h1>{note}
 <p>Mean ± standard deviation over the runs of a setting, which differ in their seed ({seeds}). A run has died when at
 least {DEAD_SHARE:.0%} of the channels before the average pooling are zero for a whole batch at its end, or its loss is
@@ -119,6 +140,41 @@ not finite. Steps to 90 %: the first validation with 90 % of the run's best accu
 <details><summary>Runs</summary><ul>{folders}</ul></details>
 </html>
 """
+
+
+def _page_of_one(run: "pd.Series[Any]", telemetry: dict[str, Figure]) -> str:
+    """The report of a single run: its scores, its own pictures, its telemetry and its settings."""
+    folder = Path(run["folder"])
+    facts = {
+        "network": short(str(run.get("model.net.class_path", run.get("model.class_path", "")))),
+        "data": short(str(run.get("data.class_path", run.get("data", "")))),
+        "best top-1 %": _spread(run["best"], None),
+        "last top-1 %": _spread(run["last"], None),
+        "steps": str(run["steps"]),
+        "seed": str(run["seed"]),
+        "state": "finished" if run["finished"] else "not finished",
+    }
+    rows = "".join(f"<tr><td>{name}</td><td>{_html(value)}</td></tr>" for name, value in facts.items())
+    pictures = "\n".join(
+        f'<figure><img alt="{name}" src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+        for name, caption in OWN_PICTURES.items()
+        if (file := folder / f"{name}.png").is_file()
+    )
+    pictures += "\n".join(_picture(name, figure) for name, figure in telemetry.items())
+    settings = (folder / "config.yaml").read_text(encoding="utf-8", errors="replace")
+    shown = "\n".join(map(_html, settings.splitlines()))
+    return f"""{HEAD}<title>{_html(folder.name)}</title>
+<h1>Run {_html(folder.name)}</h1><p>{_link(str(folder))}</p>
+<table>{rows}</table>
+{pictures}
+<details><summary>Settings</summary><pre>{shown}</pre></details>
+</html>
+"""
+
+
+def _link(folder: str) -> str:
+    return f'<a href="{html.escape(Path(folder).absolute().as_uri())}">{_html(folder)}</a>'
 
 
 def _spread(mean: float, std: float | None) -> str:

@@ -16,6 +16,10 @@ from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
 
 log = logging.getLogger(__name__)
 
+pd.set_option(
+    "mode.string_storage", "python"
+)  # pyarrow, where it is installed, refuses folders whose names are no text
+
 SCORE = "val/top1"
 DEAD = "before_pool/dead"  # share of the channels before the average pool that are zero for a whole batch
 DEAD_SHARE = 0.9  # from this share of dead channels on, a network has died
@@ -167,6 +171,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         keyed[DEAD] = float("nan")
     return keyed.groupby(groups, as_index=False, sort=False).agg(
         runs=("best", "size"),
+        unfinished=("finished", lambda finished: int((~finished.astype(bool)).sum())),
         best_mean=("best", "mean"),
         best_std=("best", "std"),
         last_mean=("last", "mean"),

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inception_lightning.errors import visible
+from inception_lightning.errors import InputError, visible
 from inception_lightning.studies.sweep_process import Process
 from inception_lightning.studies.sweep_run import Run, label
 
@@ -36,7 +36,12 @@ def run_sweep(runs: Sequence[Run], jobs: int, devices: Sequence[str]) -> int:
 
     Returns:
         The exit code: 0, that of the first run that failed, or 128 and the number of the signal that stopped the sweep.
+
+    Raises:
+        InputError: This is Windows.
     """
+    if sys.platform == "win32":
+        raise InputError("lightning sweep needs Linux or macOS: its runs are locked and told to stop as Windows cannot")
     processes = [Process(run, "done before" if run.done else "waiting") for run in runs]
     console = Console(soft_wrap=not sys.stdout.isatty())
     console.print(f"{len(runs)} runs, {_count(processes, 'done before')} of them finished before", highlight=False)
@@ -92,7 +97,8 @@ def _count(processes: Sequence[Process], state: str) -> int:
 
 
 def _environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, cores // jobs)
     chosen = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
     return {"OMP_NUM_THREADS": str(threads), **os.environ, **chosen}
 

@@ -4,7 +4,6 @@ A run's folder is named after its arguments, its command and the content of its 
 and not run again, and a changed page makes a new run.
 """
 
-import fcntl
 import hashlib
 import itertools
 import json
@@ -18,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from inception_lightning.studies.sweep_file import INTERPRETER, Sweep
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 DONE = "done.json"
 LOCK = "lock"
@@ -53,7 +55,8 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR, 0o666)  # less what the umask takes
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, distributed, nn
 from torch.optim import AdamW, Muon
@@ -13,25 +14,35 @@ from torchmetrics import Metric, MetricCollection
 
 from inception_lightning.configurable import partial_class
 from inception_lightning.data.base import Batch, ImageDataModule
+from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
-from inception_lightning.training.losses import Loss, classification_losses, weighted, weights_by_stage
+from inception_lightning.training.losses import (
+    BinaryCrossEntropy,
+    FocalLoss,
+    Loss,
+    classification_losses,
+    weighted,
+    weights_by_stage,
+)
 from inception_lightning.training.mean_answer import Gathering, mean_answer
-from inception_lightning.training.metrics import MeanLoss, TopK
+from inception_lightning.training.metrics import LabelScores, MeanLoss, TopK
 from inception_lightning.training.mixing import mix
 from inception_lightning.training.optim import (
     LRSchedulerCallable,
     OptimizerCallable,
     check_clip,
+    fused,
     made,
     parameter_groups,
     scale_rates,
     steps_of,
 )
 from inception_lightning.training.rebuildable import Rebuildable
+from inception_lightning.training.validation_scores import validation_metrics
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import load_weights
 
@@ -49,6 +60,18 @@ class Prediction(NamedTuple):
 
     indices: Tensor
     classes: Tensor
+    probabilities: Tensor
+
+
+class LabelPrediction(NamedTuple):
+    """What `InceptionClassifier.predict_step` gives of images with several labels.
+
+    ``indices`` (N,) are the samples' own; ``labels`` (N, K) say which labels are above their thresholds, and
+    ``probabilities`` (N, K) how probable each is.
+    """
+
+    indices: Tensor
+    labels: Tensor
     probabilities: Tensor
 
 
@@ -70,17 +93,17 @@ class InceptionClassifier(Rebuildable):
     Attributes:
         net: The network, which passes have made faster (`models.passes`); its weights are channels-last in memory,
             which convolutions like best.
-        several_labels: Whether an image may have several labels, each with a probability of its own.
         members: The other networks of an `ensemble`.
     """
 
     mean: Tensor
     std: Tensor
-    several_labels = False
+    train_scores: TopK | LabelScores
+    val_scores: TopK | LabelScores
+    test_scores: TopK | LabelScores
     members: tuple["InceptionClassifier", ...] = ()
     classes_of_weights: tuple[str, ...] = ()
     full_batches: FullBatches | None = None  # where the network is compiled
-    class_weights: Tensor | None = None  # no buffer: an average of the weights has none to compare it with
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page
         self,
@@ -89,6 +112,7 @@ class InceptionClassifier(Rebuildable):
         weights: str | None = None,
         loss: nn.Module | Callable[..., Any] | str | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        validation_scores: Sequence[str] = ("balanced_accuracy", "f1"),
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -99,6 +123,7 @@ class InceptionClassifier(Rebuildable):
         label_smoothing: float = 0.0,
         mixup: float = 0.0,
         cutmix: float = 0.0,
+        several_labels: bool = False,
     ) -> None:
         """Say what is trained and how.
 
@@ -112,7 +137,10 @@ class InceptionClassifier(Rebuildable):
                 `losses.FocalLoss` and `losses.BinaryCrossEntropy` are others.
             metrics: Name -> metric of torchmetrics that takes logits (N, K) and class indices (N,), besides top-1
                 and top-5: logged as ``val/NAME`` and ``test/NAME``, to be selected on by ``checkpoint.monitor``.
-            optimizer: Makes the optimizer from parameter groups.
+            validation_scores: What validation logs besides, as ``val/NAME``; see `validation_scores.KNOWN`. ``auroc``
+                and ``average_precision`` keep all probabilities until its end. One's own metric of a name wins.
+            optimizer: Makes the optimizer from parameter groups; Adam and AdamW step fused where they can, see
+                `optim.fused`.
             lr_scheduler: Makes the learning-rate schedule from the optimizer. OneCycleLR advances every step and is
                 told its length.
             lr_interval: Whether the schedule advances every epoch or every step.
@@ -125,6 +153,10 @@ class InceptionClassifier(Rebuildable):
             label_smoothing: Share of the target that is spread over all classes, 0..1.
             mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
             cutmix: Alpha of CutMix, 0 for none.
+            several_labels: Whether an image may have several labels, or none, each with a probability of its own. The
+                loss is then `losses.BinaryCrossEntropy` unless another is given, targets are rows (N, K) of 0 and 1,
+                and the threshold of each label is that of its best F1 in the last validation. The command line takes
+                it from the data.
 
         Raises:
             InputError: A weight for a stage that has no head, a number out of range, something that only an
@@ -140,7 +172,8 @@ class InceptionClassifier(Rebuildable):
         if isinstance(net, Inception) and weights is not None:
             self.classes_of_weights = load_weights(net, weights)
         self.net = faster(net).to(memory_format=torch.channels_last)
-        self.loss = chosen_loss(loss, label_smoothing)
+        self.several_labels, self.label_smoothing = several_labels, label_smoothing
+        self.loss = chosen_loss(loss, label_smoothing, several_labels)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
@@ -148,16 +181,14 @@ class InceptionClassifier(Rebuildable):
         self.base_batch_size = base_batch_size
         self.trunk_rate = trunk_rate
         self.aux_weights = weights_by_stage(net, aux_weight)
-        self.label_smoothing = label_smoothing
-        self.mixup = mixup
-        self.cutmix = cutmix
-        self.class_names = ()
+        self.mixup, self.cutmix = mixup, cutmix
         self.gathering = Gathering(1)
         mean, std = normalisation(net)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
-        self._make_metrics(None if loss is None else self.loss, metrics or {})
+        own_loss = None if loss is None and not several_labels else self.loss
+        self._make_metrics(own_loss, metrics or {}, () if several_labels else validation_scores)
         if isinstance(net, Inception):
             self.forward_with_aux = net.forward_with_aux
             self._freeze_unused_heads(net)
@@ -166,12 +197,16 @@ class InceptionClassifier(Rebuildable):
         for name, weight in self.aux_weights.items():
             net.aux_heads[name].requires_grad_(weight > 0)
 
-    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric]) -> None:
+    def _make_metrics(self, loss: Loss | None, metrics: Mapping[str, Metric], further: Sequence[str]) -> None:
         ks = (1, 5) if self.num_classes > 5 else (1,)
-        self.train_scores, self.val_scores, self.test_scores = TopK(ks), TopK(ks), TopK(ks)
+        for split in ("train", "val", "test"):
+            scores = LabelScores(self.num_classes, split != "train") if self.several_labels else TopK(ks)
+            setattr(self, f"{split}_scores", scores)
         self.val_loss, self.test_loss = MeanLoss(loss), MeanLoss(loss)
         own = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = own.clone(), own.clone()
+        further = [] if self.several_labels else [name for name in further if name not in metrics]
+        self.val_further = validation_metrics(further, self.num_classes)
 
     def compile(self, mode: Mode = "default") -> None:
         """Have both passes of the network compiled when they first run; the names in the state dict stay.
@@ -242,15 +277,19 @@ class InceptionClassifier(Rebuildable):
         if self.class_weights is not None:
             weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
         self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
-        if stage == "fit" and data.num_classes <= 5 and self.trainer.is_global_zero:
+        if stage == "fit" and data.num_classes <= 5 and not self.several_labels and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
 
     def check_data(self, data: ImageDataModule) -> None:
         """Refuse data that the network cannot take.
 
         Raises:
-            InputError: The numbers of classes differ, or the images are too small.
+            InputError: The numbers of classes differ, or the images are too small, or one of both knows a single label
+                per image and the other several.
         """
+        if data.several_labels != self.several_labels and not isinstance(data, Photos):
+            whose = f"{type(data).__name__}'s images have {'several labels' if data.several_labels else 'one label'}"
+            raise InputError(f"{whose}: say --model.several_labels {str(data.several_labels).lower()}")
         if data.num_classes != self.num_classes:
             raise InputError(
                 f"the network has num_classes {self.num_classes} and {type(data).__name__} has {data.num_classes}: "
@@ -289,6 +328,7 @@ class InceptionClassifier(Rebuildable):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; logs every part of it and counts the accuracy."""
         images, labels = batch
+        labels = labels.float() if labels.ndim == 2 else labels
         inputs, targets = mix(self.normalize(images), labels, self.num_classes, mixup=self.mixup, cutmix=self.cutmix)
         with_aux = any(self.aux_weights.values())
         logits, aux_logits = (
@@ -317,7 +357,7 @@ class InceptionClassifier(Rebuildable):
     def logged_in_training(self) -> set[str]:
         """The names of all numbers that are logged outside of validation."""
         heads = (f"loss_{name}" for name, weight in self.aux_weights.items() if weight)
-        names = {"loss", "loss_main", "lr", *heads, *(f"top{k}" for k in self.train_scores.ks)}
+        names = {"loss", "loss_main", "lr", *heads, *self.train_scores.names}
         scales = (name for name, _ in self.net.named_parameters() if name.endswith(".scale"))
         return {f"train/{name}" for name in names} | {f"scale/{name.removesuffix('.scale')}" for name in scales}
 
@@ -329,20 +369,35 @@ class InceptionClassifier(Rebuildable):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one validation batch; its logits and labels, without rows where this process has no sample."""
-        return self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        found = self._evaluate(batch, batch_idx, self.val_scores, self.val_loss, self.val_metrics)
+        self.val_further.update(found["logits"].float(), found["labels"])
+        return found
 
     def test_step(self, batch: Batch, batch_idx: int) -> Evaluated | None:
         """Count one test batch; as `validation_step`."""
         return self._evaluate(batch, batch_idx, self.test_scores, self.test_loss, self.test_metrics)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """The most probable classes of one batch, whose labels are the samples' own indices."""
+    def predict_step(self, batch: Batch, batch_idx: int) -> "Prediction | LabelPrediction":
+        """The most probable classes of one batch, or its labels; in place of labels it has the samples' own indices."""
         images, indices = batch
         logits, indices = self._gathered(images, indices, batch_idx)
+        if self.several_labels:
+            return LabelPrediction(indices, logits >= self._limits, logits.sigmoid())
         if len(indices) == 0:  # this process has no photo, or not yet all views of one
             return Prediction(indices, indices[:, None], indices[:, None])
         probabilities, classes = logits.softmax(dim=1).topk(min(5, self.num_classes))
         return Prediction(indices, classes, probabilities)
+
+    @property
+    def thresholds(self) -> Tensor | None:
+        """From which probability on an image has a label (K,); None where each image has one class."""
+        return self._limits.sigmoid() if self.several_labels else None
+
+    @property
+    def _limits(self) -> Tensor:
+        """From which logit on an image has a label (K,); 0 before the first validation."""
+        limits = torch.tensor(self.limits or [0.0] * self.num_classes, device=self.device)
+        return limits / self.temperature  # as the logits are
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's accuracy and the residual scales that are learned."""
@@ -351,8 +406,11 @@ class InceptionClassifier(Rebuildable):
         self.log_dict({f"scale/{name.removesuffix('.scale')}": value.detach() for name, value in scales.items()})
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, accuracy and metrics over all validation images."""
+        """Log loss, accuracy and metrics over all validation images, and choose the thresholds of several labels."""
         self._log("val", self.val_scores, self.val_loss, self.val_metrics)
+        if self.val_further:
+            self.log_dict({f"val/{name}": value for name, value in self.val_further.compute().items()})
+            self.val_further.reset()
 
     def on_test_epoch_end(self) -> None:
         """Log loss, accuracy and metrics over all test images."""
@@ -366,7 +424,7 @@ class InceptionClassifier(Rebuildable):
                 one of them refuses its arguments.
         """
         trunk = self.net.stages if isinstance(self.net, Inception) and self.trunk_rate != 1 else ()
-        optimizer = made("model.optimizer", self.optimizer, parameter_groups(self.net, trunk))
+        optimizer = made("model.optimizer", fused(self.optimizer, self.trainer), parameter_groups(self.net, trunk))
         if self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision):
             check_clip(optimizer)
         scale_rates(optimizer, self._rate_factor(), self.trunk_rate)
@@ -399,7 +457,7 @@ class InceptionClassifier(Rebuildable):
         return self.gathering.add(logits, labels)
 
     def _evaluate(
-        self, batch: Batch, batch_idx: int, scores: TopK, loss: MeanLoss, metrics: MetricCollection
+        self, batch: Batch, batch_idx: int, scores: TopK | LabelScores, loss: MeanLoss, metrics: MetricCollection
     ) -> Evaluated:
         logits, labels = self._gathered(*batch, batch_idx)
         loss.update(logits, labels)
@@ -409,10 +467,17 @@ class InceptionClassifier(Rebuildable):
         return Evaluated(logits=logits, labels=labels)
 
     def _log(
-        self, split: str, scores: TopK, loss: MeanLoss | None = None, metrics: MetricCollection | None = None
+        self,
+        split: str,
+        scores: TopK | LabelScores,
+        loss: MeanLoss | None = None,
+        metrics: MetricCollection | None = None,
     ) -> None:
         # The metrics gather all processes themselves: every process logs the same numbers.
         values = scores.compute()
+        limits = values.pop("limits", None)
+        if limits is not None and split == "val" and self.trainer.state.fn == TrainerFn.FITTING:
+            self.limits = tuple(limits.tolist())
         scores.reset()
         if loss is not None:
             values["loss"] = loss.compute()
@@ -423,16 +488,28 @@ class InceptionClassifier(Rebuildable):
             metrics.reset()
 
 
-def chosen_loss(loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float) -> Loss:
-    """The loss that was asked for; cross-entropy where none was.
+def chosen_loss(
+    loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float, several_labels: bool = False
+) -> Loss:
+    """The loss that was asked for; where none was cross-entropy, or for several labels that of each label.
 
     Raises:
-        InputError: It cannot be imported, or the smoothing (0..1) is out of range or belongs to another loss.
+        InputError: It cannot be imported, it knows a single label only, or the smoothing (0..1) is out of range or
+            belongs to another loss.
     """
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"label_smoothing must be 0..1, got {label_smoothing}")
     if loss is not None and label_smoothing:
         raise InputError("label_smoothing belongs to the usual loss: give it to your own, or leave one out")
+    if several_labels:
+        if label_smoothing:
+            raise InputError("label_smoothing is for images with one label, and these have several: leave it out")
+        if isinstance(loss, FocalLoss | nn.CrossEntropyLoss):
+            raise InputError(
+                f"{type(loss).__name__} is for images with one label, and these have several: leave it out for "
+                "BinaryCrossEntropy, or give a loss of your own"
+            )
+        loss = BinaryCrossEntropy() if loss is None else loss
     if isinstance(loss, str):
         found: Loss = locate(loss)
         return found

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from inception_lightning.training.losses import Loss
 
@@ -27,6 +30,11 @@ class TopK(Metric):
         self.add_state("correct", torch.zeros(len(self.ks), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return tuple(f"top{k}" for k in self.ks)
+
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch: logits (N, K), class indices (N,)."""
         best = logits.topk(max(self.ks), dim=1).indices  # (N, max k), best first
@@ -37,6 +45,81 @@ class TopK(Metric):
     def compute(self) -> dict[str, Tensor]:
         """``{"top1": ..., "top5": ...}``, each 0..1."""
         return {f"top{k}": correct / self.total for k, correct in zip(self.ks, self.correct, strict=True)}
+
+
+class LabelScores(Metric):
+    """How well each label of images that may have several is told apart, and the best threshold of each.
+
+    F1 is that of a threshold of one half. scikit-learn ranks the images of all processes.
+    """
+
+    full_state_update = False
+    logits: list[Tensor]
+    labels: list[Tensor]
+    counts: Tensor
+
+    def __init__(self, classes: int, ranked: bool) -> None:
+        """Count from nothing.
+
+        Args:
+            classes: K.
+            ranked: Whether all logits are kept, for average precision and thresholds.
+        """
+        super().__init__()
+        self.ranked = ranked
+        self.add_state("logits", [], dist_reduce_fx="cat")
+        self.add_state("labels", [], dist_reduce_fx="cat")
+        self.add_state("counts", torch.zeros(3, classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scores are called."""
+        return ("f1", "average_precision", "auroc") if self.ranked else ("f1",)
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count a batch, which may be empty: logits (N, K), labels 0 or 1 (N, K)."""
+        said, true = logits >= 0, labels > 0
+        self.counts += torch.stack([(said & true).sum(dim=0), said.sum(dim=0), true.sum(dim=0)])
+        if self.ranked:
+            self.logits.append(logits.float())
+            self.labels.append(true)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``f1`` and, where all is ranked, ``average_precision``, ``auroc`` and the ``limits`` (K,).
+
+        The scores are means over the labels that images have and, for AUROC, that others have not.
+        """
+        right, said, true = self.counts
+        seen = true > 0
+        f1 = 2 * right / (said + true).clamp(min=1)  # (K,)
+        found = {"f1": f1[seen].mean() if seen.any() else f1.sum()}
+        if not self.ranked:
+            return found
+        from sklearn.metrics import average_precision_score, roc_auc_score  # not at the start: it takes a second
+
+        logits, labels = (dim_zero_cat(part).cpu().numpy() for part in (self.logits, self.labels))  # (N, K)
+        columns = [(labels[:, index], logits[:, index]) for index in range(logits.shape[1])]
+        known = [column for column in columns if column[0].any()]
+        scores = {
+            "average_precision": [average_precision_score(*column) for column in known],
+            "auroc": [roc_auc_score(*column) for column in known if not column[0].all()],
+        }
+        for name, values in scores.items():
+            found[name] = torch.tensor(sum(values) / max(1, len(values)), device=self.device)
+        return found | {"limits": torch.tensor([best_limit(logit, label) for label, logit in columns])}
+
+
+def best_limit(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
+    """From which logit (N,) on a label is said with the best F1, halfway to the next one below; 0 where none has it."""
+    from sklearn.metrics import precision_recall_curve
+
+    if not labels.any():
+        return 0.0
+    precision, recall, limits = precision_recall_curve(labels, logits)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    best = int(f1[:-1].argmax())  # the last has no limit
+    below = logits[logits < limits[best]]
+    return float((limits[best] + below.max()) / 2 if len(below) else limits[best])
 
 
 class MeanLoss(Metric):

@@ -11,7 +11,7 @@ def mix(images: Tensor, labels: Tensor, num_classes: int, *, mixup: float, cutmi
 
     Args:
         images: Normalised images (N, 3, H, W).
-        labels: Class indices (N,), each below K.
+        labels: Class indices (N,), each below K, or rows (N, K) of 0 and 1.
         num_classes: K.
         mixup: Both parameters of the beta distribution that the neighbour's share is drawn from; 0 for no MixUp.
         cutmix: The same of the box's area; 0 for no CutMix.
@@ -23,5 +23,6 @@ def mix(images: Tensor, labels: Tensor, num_classes: int, *, mixup: float, cutmi
     choices += [v2.CutMix(alpha=cutmix, num_classes=num_classes)] if cutmix else []
     if not choices:
         return images, labels
-    mixed: tuple[Tensor, Tensor] = v2.RandomChoice(choices)(images, one_hot(labels, num_classes))
+    parts = one_hot(labels, num_classes) if labels.ndim == 1 else labels.float()
+    mixed: tuple[Tensor, Tensor] = v2.RandomChoice(choices)(images, parts)
     return mixed

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules, as a YAML page or a Python caller gives them."""
 
+import functools
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -8,9 +9,10 @@ from typing import Any, TypeAlias
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer, lr_scheduler
+from torch.optim import Adam, AdamW, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
+from inception_lightning.configurable import partial_class
 from inception_lightning.errors import InputError
 
 OptimizerCallable: TypeAlias = Callable[[Iterable[Any]], Optimizer]
@@ -178,6 +180,24 @@ def scale_rates(optimizer: Optimizer, factor: float, trunk_factor: float) -> Non
     """Multiply all rates by ``factor``, and those of the groups after the first two by ``trunk_factor`` as well."""
     for index, group in enumerate(optimizer.param_groups):
         group["lr"] *= factor if index < 2 else factor * trunk_factor
+
+
+def fused(optimizer: OptimizerCallable, trainer: pl.Trainer) -> OptimizerCallable:
+    """``optimizer`` as one step of torch's own for all parameters, where that is the same but for rounding.
+
+    That is for Adam and AdamW, unless they are told how to step or Lightning would treat their gradients otherwise:
+    it clips none of a fused optimizer in mixed precision, and leaves those of ``16-mixed`` scaled.
+    """
+    arguments = getattr(optimizer, "keywords", {})
+    told = any(arguments.get(name) is not None for name in ("fused", "foreach"))
+    told = told or any(arguments.get(name) for name in ("capturable", "differentiable"))
+    precision = str(trainer.precision)
+    treated = precision == "16-mixed" or ("mixed" in precision and bool(trainer.gradient_clip_val))
+    on_known_device = trainer.strategy.root_device.type in ("cpu", "cuda")
+    if partial_class(optimizer) not in (Adam, AdamW) or told or treated or not on_known_device:
+        return optimizer
+    maker: Callable[..., Optimizer] = optimizer
+    return functools.partial(maker, fused=True)
 
 
 def check_clip(optimizer: Optimizer) -> None:

@@ -28,11 +28,14 @@ class Rebuildable(Configurable, pl.LightningModule):
         class_names: The name of each class index, from the data or the checkpoint; empty before.
         temperature: What ``forward`` divides logits by, above 0: 1, or what ``lightning calibrate`` wrote into the
             checkpoint, where it stands beside the class names. Training starts at 1 again.
+        limits: Where images may have several labels, from which logit on an image has each, before the temperature
+            divides it; from the last validation or the checkpoint, empty before.
     """
 
     net: nn.Module
-    class_names: Sequence[str]
+    class_names: Sequence[str] = ()
     temperature: float = 1.0
+    limits: Sequence[float] = ()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the module, and the data's description and class names, as plain data."""
@@ -47,7 +50,11 @@ class Rebuildable(Configurable, pl.LightningModule):
         if KEY not in checkpoint:
             own["unknown"] = list(self.unknown)
         # what the command line has written there, see callbacks.Recipe, describes more than a module knows of itself
-        known = {"class_names": list(self.class_names), "temperature": self.temperature}
+        known = {
+            "class_names": list(self.class_names),
+            "temperature": self.temperature,
+            "limits": list(self.limits),
+        }
         checkpoint[KEY] = own | checkpoint.get(KEY, {}) | known
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -64,6 +71,7 @@ class Rebuildable(Configurable, pl.LightningModule):
             )
         if self.trainer.state.fn != TrainerFn.FITTING:
             self.temperature = checkpoint.get(KEY, {}).get("temperature", 1.0)
+        self.limits = tuple(checkpoint.get(KEY, {}).get("limits", ()))
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # takes no hyper-parameters: the file holds them
@@ -102,4 +110,5 @@ class Rebuildable(Configurable, pl.LightningModule):
         module.load_state_dict(checkpoint["state_dict"])
         module.class_names = tuple(checkpoint[KEY]["class_names"])
         module.temperature = checkpoint[KEY].get("temperature", 1.0)
+        module.limits = tuple(checkpoint[KEY].get("limits", ()))
         return module.eval()

@@ -157,6 +157,7 @@ def test_help_needs_no_torch(words: list[str]) -> None:
 
 def test_what_the_words_do_not_settle_is_not_kept() -> None:
     assert kept.name_of(["fit", "--data.help", "ImageFolder"]) == "fit_data.help_ImageFolder.txt"
+    assert kept.name_of(["export", "--help"]) == "export_help.txt"
     assert kept.name_of(["models", "InceptionV4", "--json"]) == "models_InceptionV4_json.txt"
     for words in (["fit", "--data.help", "my_project.Data"], ["models", "../x"], ["fit", "--config", "page.yaml"]):
         assert kept.name_of(words) is None

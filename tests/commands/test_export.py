@@ -206,7 +206,8 @@ def test_what_cannot_be_had_is_said_in_one_sentence(
     monkeypatch.chdir(tmp_path)
     checkpoint = ["--ckpt_path", str(exported.checkpoint)]
     assert "has a checkpoint 'best'" in refusal(["export"], capsys)
-    assert "'tflite'" in refusal(["export", *checkpoint, "--format", "tflite"], capsys)
+    told = refusal(["export", *checkpoint, "--format", "tflite"], capsys)
+    assert "there is no --format tflite: choose from" in told
     assert "say user/name" in refusal(["export", *checkpoint, "--push", "owls"], capsys)
     assert "whole number of at least 1" in refusal(["export", *checkpoint, "--images", "0"], capsys)
     (tmp_path / "two" / "cat").mkdir(parents=True)

@@ -61,7 +61,7 @@ def test_another_network_is_not_called_the_fid(photos: Path, capsys: Any) -> Non
     [
         (["--batch_size", "0"], "--batch_size must be at least 1"),
         (["--device", "tpu"], "--device tpu cannot be used here"),
-        (["--dims", "64"], "unrecognized arguments: --dims 64"),
+        (["--dims", "64"], "there is no option dims"),
     ],
 )
 def test_mistakes_are_told(words: list[str], sentence: str, photos: Path) -> None:

@@ -3,8 +3,10 @@
 import contextlib
 import csv
 import io
+import os
 import shlex
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +61,9 @@ def runs(place: Path) -> list[Path]:
     return sorted(place.glob("20*"))
 
 
+UMASK = 0o027
+
+
 @dataclass
 class Run:
     place: Path
@@ -78,7 +83,9 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("runs")
     args = ["fit", QUICKSTART, *TINY, f"--trainer.default_root_dir={place}"]
+    before = os.umask(UMASK)
     printed = said(*args)
+    os.umask(before)
     (folder,) = runs(place)
     return Run(place, folder, printed, args)
 
@@ -125,6 +132,13 @@ def test_a_run_has_one_folder_with_everything(run: Run) -> None:
     shown = (run.folder / "wandb").glob("offline-run-*/files/media/images/pictures/*.png")
     assert {path.name.partition("_")[0] for path in shown} == {"confusion", "curves", "predictions"}
     assert (run.folder / "command.txt").read_text() == shlex.join(["lightning", *run.args]) + "\n"
+
+
+def test_what_a_run_writes_follows_the_umask(run: Run) -> None:
+    staged = "artifacts/staging"  # which W&B keeps to itself until it is uploaded
+    for path in run.folder.rglob("*"):
+        if not path.is_symlink() and staged not in str(path):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
 
 
 def test_metrics_hold_every_validation(run: Run) -> None:

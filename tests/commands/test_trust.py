@@ -1,9 +1,14 @@
 """Configurations and checkpoints are data: nothing in them runs."""
 
 import contextlib
+import http.client
 import json
 import os
+import socketserver
 import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +175,7 @@ def test_trust_lasts_for_one_command(mark: Path, tmp_path: Path, capsys: pytest.
         mark.unlink()
         del sys.modules["evil_on_import"]
     with pytest.raises(SystemExit):
-        main(["fit", "--trust-config", "--help"])  # it ends in an exception
+        main(["fit", *SMALL, "--trust-config", "--print_config"])  # it ends in an exception
     assert main(foreign) == 2
     assert "may not name evil_on_import" in capsys.readouterr().err
 
@@ -370,3 +375,70 @@ def test_checkpoints_from_the_net_need_https_and_a_checksum(address: str) -> Non
     with pytest.raises(InputError, match="needs https and its checksum"):
         read_checkpoint(address)
     assert main(["test", *SMALL, f"--ckpt_path={address}"]) == 2
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """An address on this machine, and all that was sent to it."""
+    heard: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            heard.append(self.rfile.readline())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", heard
+        server.shutdown()
+
+
+SENDS = "trainer: {{logger: {{class_path: WandbLogger, init_args: {{base_url: '{address}', save_dir: runs}}}}}}\n"
+NETWORK = "model: {{net: {{class_path: evil_on_import.Net, init_args: {{url: '{address}'}}}}}}\n"
+WEIGHTS = "model: {{weights: '{address}/a.ckpt'}}\n"
+CHECKPOINT = "ckpt_path: '{address}/a.ckpt'\n"
+ROOTS = "trainer: {{default_root_dir: '{outside}'}}\n"
+PLACES = "checkpoint: {{dirpath: '{outside}'}}\n"
+PATHS = [
+    *([command, "--config={page}"] for command in ("fit", "validate", "test", "predict")),
+    ["fit", "--ckpt_path={address}/a.ckpt"],
+    ["fit", "--model.weights={address}/a.ckpt"],
+    ["fit", "--resume=auto", "--config={page}"],
+    ["report", "{run}", "--out={run}/report"],
+    ["dashboard", "{run}"],
+    ["sweep", "{page}"],
+    *(["data", word, "--config={page}"] for word in ("check", "show")),
+]
+
+
+@pytest.mark.parametrize("text", [SENDS, NETWORK, WEIGHTS, CHECKPOINT, ROOTS, PLACES])
+def test_no_public_path_sends_a_secret_or_writes_outside(
+    mark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: tuple[str, list[bytes]], text: str
+) -> None:
+    address, heard = listener
+    run, outside = tmp_path / "here" / "runs" / "one", tmp_path / "outside"
+    for folder in (run, outside):
+        folder.mkdir(parents=True)
+    (outside / "mine.txt").write_text("mine")
+    page = run / "config.yaml"
+    page.write_text(text.format(address=address, outside=outside))
+    monkeypatch.chdir(run.parent.parent)
+    for name, secret in (("WANDB_API_KEY", "s" * 40), ("HF_TOKEN", "hf_" + "s" * 34), ("WANDB_MODE", "online")):
+        monkeypatch.setenv(name, secret)
+    for words in PATHS:
+        with contextlib.suppress(Exception, SystemExit):  # whatever it says
+            main([word.format(page=page, run=run, address=address) for word in words])
+    for read in (InceptionClassifier.load_from_checkpoint, pretrained):
+        with pytest.raises((InputError, OSError)):
+            read(f"{address}/a.ckpt")
+    assert not heard
+    assert not mark.exists()
+    assert [path.name for path in outside.iterdir()] == ["mine.txt"]
+    assert (outside / "mine.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} <= {"here", "outside", "evil_on_import.py", "__pycache__"}
+
+
+def test_the_listener_hears(listener: tuple[str, list[bytes]]) -> None:
+    address, heard = listener
+    with pytest.raises(http.client.RemoteDisconnected):
+        urllib.request.urlopen(f"{address}/secret", timeout=5)
+    assert b"GET /secret" in heard[0]

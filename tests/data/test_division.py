@@ -9,7 +9,7 @@ from inception_lightning import CIFAR10, Digits, ImageFolder
 from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.data.base import SplitInputError
-from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups, strata
+from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups
 from inception_lightning.errors import InputError
 
 RANDOM = np.random.RandomState(1)
@@ -33,10 +33,9 @@ def test_rows_of_labels_are_spread_too() -> None:
     rows = torch.stack([LABELS > 0, LABELS == 2, LABELS == 3], dim=1).to(torch.uint8)
     part = parts_of_groups(rows, GROUPS, [0.5, 0.5])
     assert part[rows[:, 0].bool().numpy()].mean() == pytest.approx(0.5, abs=0.03)
-    assert strata(rows).unique().numel() == 4
-    single = torch.tensor([[0, 1], [0, 1], [1, 0], [1, 1]])
-    assert strata(single).tolist() == [0, 0, 3, 3]
-    assert torch.bincount(strata(single[:3]))[strata(single[:3])].min() >= 2
+    images = Digits(fold=(1, 4)).divided(rows)[1]  # each image a group of its own
+    assert abs(len(images) - 250) <= 2
+    assert (rows[images].sum(dim=0) * 4 - rows.sum(dim=0)).abs().max() <= 4
 
 
 def test_every_part_gets_a_group_and_too_few_are_refused() -> None:

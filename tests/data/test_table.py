@@ -1,15 +1,18 @@
+import logging
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from inception_lightning.__main__ import main
-from inception_lightning.data import ImageTable
+from inception_lightning.data import ImageTable, fingerprint
+from inception_lightning.data.check import check
 from inception_lightning.errors import InputError
 
 
 def table(folder: Path, rows: list[str], header: str = "path,label,split") -> ImageTable:
-    for name in {row.split(",")[0] for row in rows} - {""}:
+    for name in {re.split("[,;]", row)[0] for row in rows} - {""}:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(folder / name)
     (folder / "images.csv").write_text("\n".join([header, *rows]))
@@ -94,3 +97,51 @@ def test_paths_written_on_windows_are_found(tmp_path: Path) -> None:
 def test_a_missing_table_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the table"):
         _ = ImageTable(root=tmp_path / "nowhere.csv").class_names
+
+
+PARTED = ["1.png,cat;dog,train", "2.png,,train", "3.png,dog,train", "4.png, dog ; cat ,val"]
+ONES = ["1.png,1,1,train,7", "2.png,0,0,train,8", "3.png,0,1,train,9", "4.png,1.0,true,val,7"]
+SEVERAL = {
+    "parted": ("path,label,split", PARTED),
+    "bars": ("path;labels;split", [row.replace(";", "|").replace(",", ";") for row in PARTED]),
+    "columns": ("path,Cat,Dog,split,age", ONES),
+}
+
+
+@pytest.mark.parametrize("form", SEVERAL)
+def test_images_have_several_labels(form: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header, rows = SEVERAL[form]
+    data = table(tmp_path, rows, header)
+    assert data.several_labels
+    assert [name.lower() for name in data.class_names] == ["cat", "dog"]
+    assert data.dataset("train").labels.tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert data.dataset("val").labels.tolist() == [[1, 1]]
+    for name in "1234":
+        Image.new("RGB", (8, 8), int(name)).save(tmp_path / f"{name}.png")
+    other = table(tmp_path, [rows[0].replace("dog", "").replace("1,1,", "1,0,"), *rows[1:]], header)
+    assert fingerprint.changes(data.fingerprint, other.fingerprint) == "images of train have other labels"
+    with caplog.at_level(logging.INFO, "inception_lightning"):
+        data.setup("fit")
+    assert "several labels per image, from " in caplog.text
+    report = check(data).text()
+    assert "train: 3 images, 2 of 2 classes of 1 to 2 images" in report
+    assert "several labels per image: 1.0 on average, none on 1 images" in report
+
+
+def test_one_class_in_columns_is_one_label_unless_several_are_said(tmp_path: Path) -> None:
+    rows = ["1.png,1,0", "2.png,0,1"]
+    assert not table(tmp_path, rows, "path,cat,dog").several_labels
+    assert table(tmp_path, rows, "path,cat,dog").undivided().labels.tolist() == [0, 1]
+    said = ImageTable(root=table(tmp_path, rows, "path,cat,dog").root, labels_per_image="several")
+    assert said.undivided().labels.tolist() == [[1, 0], [0, 1]]
+    wrong = ImageTable(root=table(tmp_path, ["1.png,1,1"], "path,cat,dog").root, labels_per_image="one")
+    with pytest.raises(InputError, match="some rows have no class or several"):
+        wrong.dataset("train")
+
+
+def test_a_name_with_a_bar_is_one_class_where_that_is_said_and_rows_are_joined(tmp_path: Path) -> None:
+    root = table(tmp_path, ["1.png,a|b", "2.png,c"], "path,label").root
+    assert list(ImageTable(root=root, labels_per_image="one").class_names) == ["a|b", "c"]
+    root = table(tmp_path, ["1.png,a", "1.png,b", "2.png,b"], "path,label").root
+    joined = ImageTable(root=root, labels_per_image="several").undivided()
+    assert joined.labels.tolist() == [[1, 1], [0, 1]]

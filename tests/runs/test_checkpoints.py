@@ -2,10 +2,12 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import statistics
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,14 +17,16 @@ from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import (
     LAST,
     MANIFEST,
+    MOST_BYTES,
     PREVIOUS,
     CheckpointFiles,
     difference,
     newest_good,
     read_checkpoint,
     read_manifest,
+    read_newest_good,
 )
-from inception_lightning.runs.folder import newest
+from inception_lightning.runs.folder import PAGE, newest, run_to_continue
 
 KILLS = 10  # inside a save: how many it takes depends on what else the machine does
 MOMENTS = 20
@@ -287,3 +291,81 @@ def test_a_missing_manifest_is_said(tmp_path: Path, caplog: pytest.LogCaptureFix
     (tmp_path / MANIFEST).write_text("{")
     assert newest_good(tmp_path) == tmp_path / LAST
     assert "has no readable manifest.json: its checkpoints cannot be checked" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "3",
+        "{}",
+        '{"format": 1, "files": 3}',
+        '{"format": 1, "files": [{"name": 1}]}',
+        '{"format": 1, "files": [{"name": "last.ckpt", "step": "x", "sha256": [], "bytes": null}]}',
+        '{"format": 2, "files": []}',
+        "[" * 100_000,
+        " " * (MOST_BYTES + 1),
+        "folder",
+        "pipe",
+        "device",
+        None,
+    ],
+    ids=range(14),
+)
+def test_without_a_sound_manifest_it_is_said_and_a_damaged_file_is_passed_by(
+    tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in (1, 2):
+        whole: dict[str, Any] = {"global_step": step, KEY: {}}
+        CheckpointFiles().save_checkpoint(whole, tmp_path / LAST)
+    manifest = tmp_path / MANIFEST
+    manifest.unlink()
+    match content:
+        case "folder":
+            manifest.mkdir()
+        case "pipe":
+            os.mkfifo(manifest)
+        case "device":
+            manifest.symlink_to("/dev/zero")
+        case str():
+            manifest.write_text(content)
+    assert read_newest_good(tmp_path).path == tmp_path / LAST
+    assert "has no readable manifest.json: its checkpoints cannot be checked" in caplog.text
+    damaged = (tmp_path / LAST).read_bytes()[:-9]
+    (tmp_path / LAST).unlink()  # previous.ckpt is a file of its own
+    (tmp_path / LAST).write_bytes(damaged)
+    found = read_newest_good(tmp_path)
+    assert (found.path, found.content["global_step"]) == (tmp_path / PREVIOUS, 1)
+    assert f"{tmp_path / LAST} is damaged: " in caplog.text
+    assert (tmp_path / "last.damaged").read_bytes() == damaged
+
+
+def test_the_manifest_of_another_run_condemns_no_file(tmp_path: Path) -> None:
+    save(tmp_path / "one", 1)
+    save(tmp_path / "other", 2)
+    shutil.copy(tmp_path / "other" / MANIFEST, tmp_path / "one" / MANIFEST)
+    with pytest.raises(InputError, match=r"none is what its manifest\.json says; where that is another run's, remove"):
+        newest_good(tmp_path / "one")
+    assert (tmp_path / "one" / LAST).is_file()
+    (tmp_path / "one" / MANIFEST).unlink()
+    assert newest_good(tmp_path / "one") == tmp_path / "one" / LAST
+
+
+def test_a_link_to_nothing_is_said_and_passed_by(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = tmp_path / "run" / "checkpoints"
+    save(run, 1)
+    (run / "best.ckpt").symlink_to(run / "gone.ckpt")
+    assert newest_good(run) == run / LAST
+    assert "best.ckpt is a link to nothing" in caplog.text
+    with pytest.raises(InputError, match=r"no run in .* has a checkpoint 'best'"):
+        newest(tmp_path, "best")
+
+
+def test_which_run_is_newest_is_not_a_matter_of_file_times(tmp_path: Path) -> None:
+    for name in ("b-first", "a-second"):
+        save(tmp_path / name / "checkpoints", 1)
+        (tmp_path / name / PAGE).write_text("{}")
+    os.utime(tmp_path / "b-first" / "checkpoints" / LAST)  # copied, say
+    assert newest(tmp_path, "last").parent.parent.name == "a-second"
+    assert run_to_continue(tmp_path) == tmp_path / "a-second"

@@ -73,6 +73,39 @@ def test_balanced_draws_go_on_after_a_kill(tmp_path: Path, other_file_system: Pa
     assert_same_run(the_run(tmp_path / "whole"), run, other_file_system / run.name)
 
 
+SEVERAL = ["--checkpoint.save_top_k=3", "--checkpoint.monitor=val/loss", "--checkpoint.mode=min"]
+ONE_CYCLE = ["--model.lr_scheduler=OneCycleLR", "--model.lr_scheduler.max_lr=0.01"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [[*SEVERAL, *ONE_CYCLE], ["--trainer.accumulate_grad_batches=2", *SEVERAL]],
+    ids=["one cycle", "accumulated"],
+)
+def test_a_run_that_is_renamed_between_kills(tmp_path: Path, options: list[str]) -> None:
+    code, output = finish(start(tmp_path / "whole", *options))
+    assert code == 0, output
+    place = tmp_path / "killed"
+    often = [*options, "--last.every_n_steps=2"]
+    named: list[str] = []
+    for turn, moment in enumerate((7, 15)):
+        process = start(place, *often, *named)
+        wait_for_rows(process, place, moment, time.time())
+        kill(process)
+        (run,) = place.iterdir()
+        run = run.rename(place / f"renamed-{turn}")
+        named = [f"--ckpt_path={(run / 'checkpoints' / 'last.ckpt').absolute()}"]
+    code, output = finish(start(place, *often, *named))
+    assert code == 0, output
+    whole = the_run(tmp_path / "whole")
+    assert_same_run(whole, run)
+    kept = [{path.name for path in one.glob("checkpoints/*.ckpt")} for one in (whole, run)]
+    assert kept[0] == kept[1]
+    assert len([name for name in kept[0] if name.startswith("epoch=")]) == 3
+    print(f"killed twice, renamed twice, the same bit by bit with {' '.join(options)}")
+
+
 def test_another_run_is_refused_by_name(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["fit", *SMALL, AVERAGED, f"--ckpt_path={whole / 'checkpoints' / 'last.ckpt'}"]
     assert main([*args, "--data.batch_size=32", "--model.label_smoothing=0"]) == 2

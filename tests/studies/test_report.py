@@ -9,7 +9,7 @@ import yaml
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
 from inception_lightning.studies.figures import ordered
-from inception_lightning.studies.report import figures
+from inception_lightning.studies.report import figures, page
 from inception_lightning.studies.results import history, run_folders, summary, table, varied
 
 KNOB = "model.net.init_args.residual_scales"
@@ -91,7 +91,7 @@ def test_the_report_is_one_page_that_needs_no_other_file(
 ) -> None:
     out = tmp_path / "report"
     assert main(["report", str(runs), f"--out={out}"]) == 0
-    assert "| 1.0 | 0.25 | 2 | 80.0 ± 0.0 | 75.0 | 19 | 95.0 ± 0.0 | 2 of 2 |" in capsys.readouterr().out
+    assert "| 1.0 | 0.25 | 2 (2 unfinished) | 80.0 ± 0.0 | 75.0 | 19 | 95.0 ± 0.0 | 2 of 2 |" in capsys.readouterr().out
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 5
     assert 'src="data' in page
@@ -167,3 +167,23 @@ def test_the_numbers_of_the_study_are_those_of_its_tables() -> None:
     for _, row in others.iterrows():
         dead, best = (f"{100 * row[f'{name}_mean']:.1f} ± {100 * row[f'{name}_std']:.1f}" for name in ("dead", "best"))
         assert f"| {dead} | {row['died']} of {row['runs']} | {best} |" in written
+
+
+def test_the_report_of_one_run_is_about_it(tmp_path: Path) -> None:
+    write(tmp_path / "run", 0.1, 1.0, 0, dead=0.0)
+    (tmp_path / "run" / "curves.png").write_bytes(b"a picture")
+    assert main(["report", str(tmp_path / "run"), f"--out={tmp_path / 'out'}"]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h1>Run run</h1>" in page
+    assert "<td>finished</td>" in page
+    assert "Losses, accuracy and rate" in page
+    assert "Mean ±" not in page
+    assert f'href="{(tmp_path / "run").as_uri()}"' in page
+
+
+def test_unfinished_runs_are_marked(runs: Path, tmp_path: Path) -> None:
+    (runs / "a0.250" / "curves.png").touch()  # this one is finished
+    rows = table([runs])
+    assert summary(rows)["unfinished"].tolist() == [1, 2, 2, 2, 2, 2]
+    assert ", not finished</li>" in page(rows, {})
+    assert page(rows, {}).count(", not finished</li>") == 11

@@ -17,6 +17,7 @@ from inception_lightning.training.optim import (
     RMSpropTF,
     SequentialLR,
     WarmupCosineLR,
+    fused,
     made,
     parameter_groups,
     scale_rates,
@@ -234,6 +235,25 @@ def test_schedules_follow_each_other_and_go_on_from_their_state() -> None:
     again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     resumed.load_state_dict(copy.deepcopy(schedule.state_dict()))
     assert rates(again, resumed, 3) == rates(optimizer, schedule, 3) == pytest.approx([0.4, 0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "expected"),
+    [
+        (torch.optim.AdamW, {}, True),
+        (functools.partial(torch.optim.Adam, lr=0.1), {"precision": "bf16-mixed"}, True),
+        (functools.partial(torch.optim.AdamW, fused=False), {}, False),
+        (functools.partial(torch.optim.AdamW, foreach=True), {}, None),
+        (torch.optim.AdamW, {"precision": "bf16-mixed", "gradient_clip_val": 1.0}, None),  # Lightning would refuse it
+        (torch.optim.SGD, {}, None),
+        (RMSpropTF, {}, None),
+    ],
+)
+def test_adam_steps_fused_where_that_changes_nothing_else(
+    tmp_path: Path, optimizer: Any, options: dict[str, Any], expected: bool | None
+) -> None:
+    made = fused(optimizer, quiet_trainer(tmp_path, **options))([torch.nn.Parameter(torch.zeros(1))])
+    assert made.defaults.get("fused") is expected
 
 
 def test_what_refuses_a_value_is_named() -> None:

@@ -1,0 +1,57 @@
+"""What mkdocs puts into the pages: sections of the README and of other files, figures and options from the code."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+SECTION = re.compile(r"^\{\{ section (\S+) \"(.+?)\" \}\}$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill a page in."""
+    markdown = SECTION.sub(lambda found: section(ROOT / found[1], found[2]), markdown)
+    if "{{ family }}" in markdown:
+        markdown = markdown.replace("{{ family }}", family())
+    if "{{ options }}" in markdown:
+        markdown = markdown.replace("{{ options }}", printed("fit", "--help-all"))
+    return markdown
+
+
+def section(file: Path, title: str) -> str:
+    """What stands in a file below a heading, up to the next of its level or above; links inside the clone as code."""
+    text = file.read_text(encoding="utf-8")
+    hidden = FENCE.sub(lambda found: re.sub(r"(?m)^#", " ", found[0]), text)  # a comment of a shell is no heading
+    headings = list(HEADING.finditer(hidden))
+    place = next(index for index, one in enumerate(headings) if one[2] == title)
+    level = len(headings[place][1])
+    end = next((one.start() for one in headings[place + 1 :] if len(one[1]) <= level), len(text))
+    return LINK.sub(r"`\2`", text[headings[place].end() : end].strip())
+
+
+def family() -> str:
+    """Each network: its figure, drawn from its table, beside its numbers."""
+    from inception_lightning.commands.models import ENTRIES, text
+    from inception_lightning.models.cost import skeleton
+    from inception_lightning.models.figure import figure
+
+    parts = [f"```\n{text()}\n```"]
+    for entry in ENTRIES:
+        drawn = figure(skeleton(entry.variant)).strip().replace("<svg ", '<svg style="max-width:100%;height:auto" ')
+        parts.append(f"## {entry.title}\n\n```\n{text(entry)}\n```\n\n<div>{drawn}</div>")
+    return "\n\n".join(parts)
+
+
+def printed(*words: str) -> str:
+    """What the program prints."""
+    from inception_lightning.__main__ import main
+
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+        main(words)
+    return f"```text\n{told.getvalue()}\n```"

@@ -1,0 +1,73 @@
+"""``lightning schema`` against all of our pages, and against ten broken ones."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from inception_lightning.commands.init import PAGE
+from inception_lightning.commands.schema import schema
+from inception_lightning.pages import parse_page, read_page
+
+QUICKSTART = Path("experiments/quickstart.yaml").read_text()
+PAGES = [page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters:" not in page.read_text()]
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft7Validator:
+    made = schema()
+    Draft7Validator.check_schema(made)
+    return Draft7Validator(made)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_our_pages_are_accepted(page: Path, validator: Draft7Validator) -> None:
+    assert [error.message for error in validator.iter_errors(read_page(page))] == []
+
+
+def test_the_page_of_init_is_accepted(validator: Draft7Validator) -> None:
+    assert [error.message for error in validator.iter_errors(parse_page(PAGE, "page"))] == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("seed_everything: 0", "seed_everthing: 0"),
+        ("class_path: InceptionResNetV1", "class_path: InceptionResNetV3"),
+        ("residual_scales:", "residual_scale:"),
+        ("stem: small", "stem: tiny"),
+        ("width: 0.25", "width: wide"),
+        ("aux: true", "aux: perhaps"),
+        ("class_path: Digits", "class_path: Digit"),
+        ("batch_size: 64", "batch_size: sixty"),
+        ("max_epochs: 10", "max_epoch: 10"),
+        ("class_path: AdamW", "class_path: AdamX"),
+    ],
+)
+def test_a_broken_page_is_refused_in_the_right_line(right: str, wrong: str, validator: Draft7Validator) -> None:
+    text = QUICKSTART.replace(right, wrong)
+    assert text != QUICKSTART
+    errors = list(validator.iter_errors(parse_page(text, "page")))
+    lines = {line_of(text, error) for error in errors}
+    assert text.split("\n").index(next(line for line in text.split("\n") if wrong in line)) in lines
+    assert len(lines) == 1
+
+
+def line_of(text: str, error: ValidationError) -> int:
+    """The line, from 0, that an editor marks: that of the value, or of the key that should not be there."""
+    deepest = best_match([error]) or error
+    path: Iterable[Any] = list(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        path = [*path, next(name for name in error.instance if name not in known)]
+    elif len(deepest.absolute_path) > len(list(path)):
+        path = list(deepest.absolute_path)
+    node: Any = yaml.compose(text)
+    line = 0
+    for part in path:
+        line, node = next((key.start_mark.line, value) for key, value in node.value if key.value == part)
+    return line
