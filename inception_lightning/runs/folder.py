@@ -91,7 +91,8 @@ def _let_go() -> None:
         os.close(_descriptors.pop())
 
 
-os.register_at_fork(after_in_child=_let_go)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(descriptor: int, folder: Path) -> None:
