@@ -72,11 +72,27 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
+    _descriptors.add(descriptor)
     try:
         _lock(descriptor, folder)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _descriptors:  # and not in a process that has been forked meanwhile
+            _descriptors.remove(descriptor)
+            os.close(descriptor)
+
+
+_descriptors: set[int] = set()
+
+
+def _let_go() -> None:
+    """Leave the folder to the process that trains: a loader's process outlives it by seconds where it is killed."""
+    while _descriptors:
+        os.close(_descriptors.pop())
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(descriptor: int, folder: Path) -> None:

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import signal
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -59,6 +60,30 @@ def hold(folder: Path, holds: Event, may_end: Event) -> None:
     with held(folder):
         holds.set()
         may_end.wait()
+
+
+def hold_with_a_loader(folder: Path, holds: Event, may_end: Event) -> None:
+    with held(folder):
+        if os.fork() == 0:
+            may_end.wait()
+            os._exit(0)
+        holds.set()
+        signal.pause()
+
+
+def test_a_killed_trainings_loaders_do_not_hold_its_folder(tmp_path: Path) -> None:
+    forks = multiprocessing.get_context("fork")
+    holds, may_end = forks.Event(), forks.Event()
+    other = forks.Process(target=hold_with_a_loader, args=(tmp_path, holds, may_end), daemon=True)
+    other.start()
+    assert holds.wait(PATIENCE)
+    other.kill()
+    other.join()
+    try:
+        with held(tmp_path):
+            pass
+    finally:
+        may_end.set()
 
 
 def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
