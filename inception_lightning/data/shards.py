@@ -35,7 +35,7 @@ class Shards(ImageDataModule):
     """Images in shards that ``lightning data shard`` has written, on a disk or at an address that litdata knows.
 
     Every image is fetched by its place in its shard, when it is its turn: order, views and resuming are those of
-    a folder, whatever the number of processes. Needs ``pip install 'inception-lightning[stream]'``.
+    a folder, whatever the number of processes. Needs the extra ``stream``, litdata.
 
     Args:
         root: A folder, or an address like ``s3://bucket/folder`` or ``gs://bucket/folder``.

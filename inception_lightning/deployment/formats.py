@@ -27,7 +27,6 @@ class Format:
         title: What people call it.
         write: Writes a file: the network, what the file is to say of itself, the path.
         open: Opens a file in its runtime, with so many threads.
-        extra: The extra of this package that installs what it needs.
         to_write: The packages that writing needs, beside those of running.
         to_run: The packages that running needs.
         compiled: Whether a file is machine code: it needs a compiler, and a stranger's is a program.
@@ -37,7 +36,6 @@ class Format:
     title: str
     write: Callable[[nn.Module, About, Path], None]
     open: Callable[[Path, int], Runtime]
-    extra: str = ""
     to_write: tuple[str, ...] = ()
     to_run: tuple[str, ...] = ()
     compiled: bool = False
@@ -55,9 +53,7 @@ class Format:
         needed = (*self.to_run, *(self.to_write if writes else ()))
         missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
-            raise InputError(
-                f"{purpose} needs the package {missing[0]}: pip install 'inception-lightning[{self.extra}]'"
-            )
+            raise InputError(f"{purpose} needs what is not installed: pip install {' '.join(missing)}")
         if writes and self.compiled and shutil.which(os.environ.get("CXX", "g++")) is None:
             raise InputError(f"{purpose} is compiled, and there is no C++ compiler here: install g++, or say CXX=...")
 
@@ -65,8 +61,8 @@ class Format:
 ONNX = ("onnx", "onnxscript")
 
 FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", "ONNX Runtime", write_onnx, ONNXFile, "onnx", ONNX, ("onnxruntime",)),
-    "openvino": Format(".xml", "OpenVINO", write_openvino, OpenVINOFile, "openvino", ONNX, ("openvino",)),
+    "onnx": Format(".onnx", "ONNX Runtime", write_onnx, ONNXFile, ONNX, ("onnxruntime",)),
+    "openvino": Format(".xml", "OpenVINO", write_openvino, OpenVINOFile, ONNX, ("openvino",)),
     "pt2": Format(".pt2", "AOTInductor", write_package, TorchPackage, compiled=True),
     "safetensors": Format(".safetensors", "torch", write_tensors, Tensors),
 }

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PAGE = "config.yaml"
 """Every setting of a run, in its folder."""
 
-DESCRIPTIONS = (PAGE, "command.txt", "code.json", "code.patch")
+DESCRIPTIONS = (PAGE, "command.txt", "code.json", "code.patch", "views.png")
 """What a run's folder says of it before its first step."""
 
 CHOSEN = "INCEPTION_LIGHTNING_RUN_FOLDER"

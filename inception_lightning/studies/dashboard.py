@@ -56,6 +56,7 @@ SECTIONS = (
         "Accuracy",
         (
             Panel("Validation accuracy", ("val/top1", "val/top5"), unit="share of images"),
+            Panel("Validation, every class alike", ("val/balanced_accuracy", "val/f1"), unit="mean over classes"),
             Panel("Training accuracy", ("train/top1", "train/top5"), unit="share of images"),
             Panel("Validation top-1 by residual scale", ("val/top1",), "against", "share of images", knob=SCALES),
             Panel("Validation top-1 by width", ("val/top1",), "against", "share of images", knob=WIDTH),

@@ -103,6 +103,7 @@ class InceptionClassifier(Rebuildable):
     test_scores: TopK | LabelScores
     members: tuple["InceptionClassifier", ...] = ()
     classes_of_weights: tuple[str, ...] = ()
+    class_weights: Tensor | None = None  # no buffer, which an average of the weights would have to have too
     full_batches: FullBatches | None = None  # where the network is compiled
 
     def __init__(  # noqa: PLR0913  # each argument is a line of an experiment page

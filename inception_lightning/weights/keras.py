@@ -50,7 +50,7 @@ def read_keras(path: Path) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError:
-        raise InputError(f"{path} is Keras's: pip install 'inception-lightning[keras]', whose h5py reads it") from None
+        raise InputError(f"{path} is Keras's: pip install h5py, which reads it") from None
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive, archive.open(INSIDE) as inside:
             _check_size(path, archive.getinfo(INSIDE).file_size)

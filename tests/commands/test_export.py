@@ -226,13 +226,13 @@ def test_what_cannot_be_had_is_said_in_one_sentence(
     assert not list(tmp_path.glob("runs/*"))
 
 
-def test_a_missing_runtime_is_named_with_its_extra(
+def test_a_missing_runtime_is_named(
     exported: Exported, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else there(name))
     words = ["export", "--ckpt_path", str(exported.checkpoint), "--format", "onnx"]
-    assert "pip install 'inception-lightning[onnx]'" in refusal(words, capsys)
+    assert "needs what is not installed: pip install onnxruntime" in refusal(words, capsys)
 
 
 def test_no_runtime_is_imported_before_it_is_used() -> None:

@@ -47,7 +47,7 @@ def rows(metrics: Path) -> list[dict[str, str]]:
 
 def validations(folder: Path) -> list[dict[str, str]]:
     """The validation figures of a run, one row per epoch, as they are written."""
-    kept = ("epoch", "val/loss", "val/top1", "val/top5")
+    kept = ("epoch", *(f"val/{name}" for name in ("loss", "top1", "top5", "balanced_accuracy", "f1")))
     return [{name: row[name] for name in kept} for row in rows(folder / "metrics.csv") if row["val/top1"]]
 
 

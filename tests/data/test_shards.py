@@ -96,7 +96,7 @@ def test_what_cannot_become_shards_is_refused_in_a_sentence(
 
 def test_without_litdata_the_extra_is_named(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "litdata", None)
-    with pytest.raises(InputError, match=r"shards need litdata: pip install 'inception-lightning\[stream\]'"):
+    with pytest.raises(InputError, match="shards need litdata: pip install litdata"):
         Shards(root=str(shards)).dataset("train")
 
 

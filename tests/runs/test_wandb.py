@@ -137,9 +137,8 @@ def test_a_server_that_falls_silent_during_training(whole: Path, tmp_path: Path,
 def test_offline_by_wish_says_nothing_and_keeps_what_was_wanted(tmp_path: Path) -> None:
     wanted = {"mode": "offline", "name": "mine", "project": "other", "tags": ["a", "b"]}
     lines, _ = run(tmp_path, wanted)
-    assert [json.loads(line) for line in lines] == [
-        {"offline": True, "name": "mine", "project": "other", "tags": ["a", "b"]}
-    ]
+    expected = {"offline": True, "name": "mine", "project": "other", "tags": ["a", "b"]}
+    assert [json.loads(line) for line in lines] == [expected | {"group": "", "entity": "", "notes": None}]
 
 
 def test_a_service_that_does_not_start_leaves_it_out(tmp_path: Path) -> None:

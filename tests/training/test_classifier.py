@@ -119,6 +119,7 @@ def test_images_are_normalised_as_the_network_wants() -> None:
 def test_losses_are_logged_by_their_stage(trained: Trained) -> None:
     logged = trained.logged()
     names = {f"{split}/{name}" for split in ("train", "val") for name in ("loss", "top1", "top5")}
+    names |= {"val/balanced_accuracy", "val/f1"}
     assert logged.keys() == names | {"train/loss_main", "train/loss_inception_b", "train/lr", "epoch", "step"}
     assert logged["train/lr"] == pytest.approx(0.01)
     for row in trained.rows:
