@@ -111,8 +111,8 @@ class ShardedImages(ImageDataset):
     def _fetch(self, index: int) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], str]:
         if self.opened[0] != os.getpid():  # a reader does not survive a fork
             self.opened = os.getpid(), _litdata().StreamingDataset(self.root)
-        sample = self.opened[1][index]
-        return np.frombuffer(sample["image"], np.uint8).copy(), f"{sample['name']} in {self.root}"
+        name, _, content = bytes(self.opened[1][index]).partition(b"\0")
+        return np.frombuffer(content, np.uint8).copy(), f"{os.fsdecode(name)} in {self.root}"
 
 
 class EncodedFiles(Dataset[tuple[bytes, str]]):
@@ -167,8 +167,9 @@ def _write_split(files: ImageFiles, out: Path, classes: int, workers: int) -> di
     digest, written = hashlib.sha256(), 0
     for samples in track(encoded, f"writing {out.name}", total=len(encoded)):
         for content, name in samples:
-            shards[written] = {"image": content, "name": name}
-            digest.update(name.encode() + hashlib.sha256(content).digest())
+            # one piece: fields become a table where pyarrow is installed, which is not read row by row
+            shards[written] = os.fsencode(name) + b"\0" + content
+            digest.update(os.fsencode(name) + hashlib.sha256(content).digest())
             written += 1
     shards.done()
     shards.merge()
