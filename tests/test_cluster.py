@@ -52,11 +52,13 @@ SCONTROL = '#!/usr/bin/env bash\necho "scontrol $@" >> "$LOG/order"\n'
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    programs = tmp_path / "programs"
+    programs.mkdir()
     for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     slurm = {"SLURM_JOB_ID": "7", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "4"}
-    return os.environ | slurm | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path)}
+    return os.environ | slurm | {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": str(tmp_path)}
 
 
 def test_it_is_requeued_after_the_save(environment: dict[str, str], tmp_path: Path) -> None:
@@ -78,8 +80,9 @@ def test_it_is_not_requeued_when_it_ends(environment: dict[str, str], tmp_path: 
 
 
 def test_what_sbatch_reads(environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "sbatch").write_text(SBATCH.format(python=sys.executable))
-    (tmp_path / "sbatch").chmod(0o755)
+    sbatch = tmp_path / "programs" / "sbatch"
+    sbatch.write_text(SBATCH.format(python=sys.executable))
+    sbatch.chmod(0o755)
     words = ["sbatch", "--test-only", str(SCRIPT), "--config", "a.yaml"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
