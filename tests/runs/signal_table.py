@@ -51,11 +51,15 @@ class Case(NamedTuple):
 
 
 def cases() -> Iterator[Case]:
-    """All that there are: one process without workers has no child, and one that starts has none yet."""
+    """All that there are: one process without workers has no child; one that starts or draws has no workers either."""
     for case in itertools.starmap(
         Case, itertools.product((1, 2), (0, 2), MOMENTS, ("parent", "child", "group"), CODES)
     ):
-        if case.whom != "child" or case.processes == 2 or (case.workers and case.moment != "start-up"):
+        if (
+            case.whom != "child"
+            or case.processes == 2
+            or (case.workers and case.moment not in ("start-up", "pictures"))
+        ):
             yield case
 
 
