@@ -6,6 +6,7 @@ section 5: images are taken for a Gaussian in the features of the Inception-v3 o
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ class Moments:
         first = next(batches, torch.empty(0, 1)).double()
         shift = first.mean(0) if len(first) else first.sum(0)  # sums of squares far from 0 would lose digits
         count, total, products = 0, torch.zeros_like(shift), torch.zeros(len(shift), len(shift), dtype=torch.float64)
-        for batch in _chained(first, batches):
+        for batch in chain([first], batches):
             centred = batch.double() - shift
             count += len(centred)
             total += centred.sum(0)
@@ -71,11 +72,6 @@ class Moments:
     def write(self, path: Path) -> None:
         """As pytorch-fid's ``--save-stats`` does."""
         np.savez(path, mu=self.mean.numpy(), sigma=self.covariance.numpy())
-
-
-def _chained(first: Tensor, batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    yield first
-    yield from batches
 
 
 def frechet_distance(real: Moments, generated: Moments) -> float:
