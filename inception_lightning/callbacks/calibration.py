@@ -1,16 +1,14 @@
 """Fits the temperature on the validation images, and writes it into the checkpoint."""
 
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
-from inception_lightning.callbacks.scores import Answers, Collected, images_of, probabilities
+from inception_lightning.callbacks.scores import Answers, Collecting, images_of, probabilities
 from inception_lightning.configurable import KEY
 from inception_lightning.errors import InputError, visible
 from inception_lightning.evaluation.calibration import fit_temperature
@@ -21,25 +19,13 @@ from inception_lightning.training.classifier import InceptionClassifier
 SHOWN = {"log_loss": "log loss", "ece": "calibration error %", "brier": "Brier score"}
 
 
-class Calibrate(Callback):
+class Calibrate(Collecting):
     """Fits one temperature when a validation ends, shows before and after, and writes it into a checkpoint."""
 
     def __init__(self, checkpoint: Path) -> None:
         """Calibrate ``checkpoint``, which is what is validated."""
         self.checkpoint = checkpoint
-        self.collected = Collected()
-
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: object,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keep a batch's answers."""
-        self.collected.add(outputs)
+        super().__init__()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Fit, show and write on the first process.

@@ -102,20 +102,10 @@ def _in_turn(parts: Sequence[Answers]) -> Answers | None:
     return Answers(whole.logits[order], whole.targets[order])
 
 
-class ScoresReport(Callback):
-    """Prints the table of scores when an evaluation ends, and writes the folder of scores."""
+class Collecting(Callback):
+    """What looks at all answers of an evaluation when it has ended: they are `collected` batch by batch."""
 
-    def __init__(self, folder: Path, *, name: str, facts: Sequence[str] = ()) -> None:
-        """Prepare to write.
-
-        Args:
-            folder: Where everything goes.
-            name: ``test`` or ``validate``: what the page is called.
-            facts: Sentences about what is evaluated.
-        """
-        self.folder = folder
-        self.name = name
-        self.facts = facts
+    def __init__(self) -> None:
         self.collected = Collected()
 
     def on_test_batch_end(
@@ -131,6 +121,23 @@ class ScoresReport(Callback):
         self.collected.add(outputs)
 
     on_validation_batch_end = on_test_batch_end
+
+
+class ScoresReport(Collecting):
+    """Prints the table of scores when an evaluation ends, and writes the folder of scores."""
+
+    def __init__(self, folder: Path, *, name: str, facts: Sequence[str] = ()) -> None:
+        """Prepare to write.
+
+        Args:
+            folder: Where everything goes.
+            name: ``test`` or ``validate``: what the page is called.
+            facts: Sentences about what is evaluated.
+        """
+        self.folder = folder
+        self.name = name
+        self.facts = facts
+        super().__init__()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write and print, on the first process."""
