@@ -16,7 +16,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.scores import scores
-from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss
+from inception_lightning.training.losses import BinaryCrossEntropy, BinaryFocalLoss, FocalLoss
 from inception_lightning.training.metrics import LabelScores, best_limit
 from tests.trainers import quiet_trainer
 
@@ -137,10 +137,21 @@ def net(classes: int = 10) -> nn.Module:
     return InceptionResNetV1(num_classes=classes, stem="small", width=0.05, depths=(1, 1, 1), aux=False)
 
 
+def test_a_focal_loss_is_that_of_each_label_and_rebuilt(pairs: Path, tmp_path: Path) -> None:
+    module = InceptionClassifier(net(), several_labels=True, loss=FocalLoss(1.5))
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(module, ImageTable(root=pairs / "pairs.csv", image_size=16, num_workers=0, balance="weights"))
+    assert isinstance(module.loss, BinaryFocalLoss)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt").loss
+    assert isinstance(again, BinaryFocalLoss)
+    assert again.gamma == 1.5
+
+
 def test_what_is_for_one_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="label_smoothing is for images with one label"):
         InceptionClassifier(net(), several_labels=True, label_smoothing=0.1)
-    with pytest.raises(InputError, match="FocalLoss is for images with one label"):
-        InceptionClassifier(net(), several_labels=True, loss=FocalLoss())
+    with pytest.raises(InputError, match="CrossEntropyLoss is for images with one label"):
+        InceptionClassifier(net(), several_labels=True, loss=nn.CrossEntropyLoss())
     with pytest.raises(InputError, match=r"Digits's images have one label: say --model\.several_labels false"):
         quiet_trainer(tmp_path, max_epochs=1).fit(InceptionClassifier(net(), several_labels=True), Digits())
