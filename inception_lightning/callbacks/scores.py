@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import spared, visible
 from inception_lightning.evaluation.mistakes import looked_at, worst_mistakes
-from inception_lightning.evaluation.predictions_csv import Predictions
+from inception_lightning.evaluation.predictions_csv import Predictions, precision
 from inception_lightning.evaluation.report import write_report
 from inception_lightning.evaluation.terminal import remarks, table
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
@@ -160,7 +160,7 @@ class ScoresReport(Collecting):
             targets=answers.targets,
             class_names=tuple(names),
             files=_files(images, len(answers.logits)),
-            thresholds=None if pl_module.thresholds is None else pl_module.thresholds.double().cpu().numpy(),
+            thresholds=None if pl_module.thresholds is None else pl_module.thresholds.numpy(),
         )
         mistakes = worst_mistakes(predictions)
         if images is not None and isinstance(data := trainer.datamodule, ImageDataModule):  # type: ignore[attr-defined]  # set by the Trainer's entry points
@@ -191,9 +191,9 @@ def images_of(loader: object) -> ImageDataset | None:
     return loader.dataset.dataset if isinstance(loader.dataset, FixedViews) else None
 
 
-def probabilities(logits: NDArray[np.float32], several_labels: bool) -> NDArray[np.float32]:
-    """Probabilities (N, K), computed in float64 some rows at a time."""
-    found = np.empty_like(logits)
+def probabilities(logits: NDArray[np.float32], several_labels: bool) -> NDArray[np.floating]:
+    """Probabilities (N, K) in the `precision` of so many, computed in float64 some rows at a time."""
+    found = np.empty_like(logits, dtype=precision(logits.size))
     for start in range(0, len(logits), 1024):
         wide = torch.from_numpy(logits[start : start + 1024]).double()
         shares = wide.sigmoid() if several_labels else wide.softmax(dim=1)

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.bootstrap import intervals
-from inception_lightning.evaluation.calibration import BINS, Reliability, bins_of, reliability
+from inception_lightning.evaluation.calibration import Reliability, bins_of, reliability
 from inception_lightning.evaluation.ranking import rank
+from inception_lightning.training.validation_scores import BINS
 
 Array = NDArray[np.float64]
 

@@ -66,8 +66,8 @@ def _predicted(module: InceptionClassifier, data: ImageDataModule) -> Prediction
     answers, targets = [], []
     with torch.inference_mode():
         for images, labels in data.val_dataloader():
-            logits = module(images.to(device)).float()
-            answers.append((logits.sigmoid() if module.several_labels else logits.softmax(dim=1)).cpu())
+            logits = module(images.to(device)).cpu().double()
+            answers.append(logits.sigmoid() if module.several_labels else logits.softmax(dim=1))
             targets.append(labels)
     return Predictions(
         probabilities=torch.cat(answers).numpy(),

@@ -392,8 +392,8 @@ class InceptionClassifier(Rebuildable):
 
     @property
     def thresholds(self) -> Tensor | None:
-        """From which probability on an image has a label (K,); None where each image has one class."""
-        return self._limits.sigmoid() if self.several_labels else None
+        """From which probability on an image has a label (K,), float64; None where each image has one class."""
+        return self._limits.cpu().double().sigmoid() if self.several_labels else None
 
     @property
     def _limits(self) -> Tensor:
