@@ -1,4 +1,4 @@
-"""The curves of a run as one picture: losses, accuracies and the rate over epochs, the best epoch marked."""
+"""The curves of a run as one picture: losses, scores and the rate over epochs, the best epoch marked."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,13 @@ KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "val/top5": ("validation: top-5", {"color": ORANGE, **VALIDATION}),
 }
 """What is logged -> its words and its style: a hue for a quantity, dashes for training, dots for validation."""
+OF_LABELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "train/f1": ("training: F1", {"color": GREEN, **TRAINING}),
+    "val/f1": ("validation: F1", {"color": GREEN, **VALIDATION}),
+    "val/average_precision": ("validation: average precision", {"color": BLUE, **VALIDATION}),
+    "val/auroc": ("validation: AUROC", {"color": ORANGE, **VALIDATION}),
+}
+"""The same of images with several labels, whose scores are means over the labels."""
 HEAD = "train/loss_"
 HEADS = (GREEN, "#CC79A7", "#E69F00")
 
@@ -29,7 +36,7 @@ Points = list[tuple[float, float]]
 
 
 def draw_curves(metrics: Path) -> "Figure":
-    """Losses and accuracies over epochs, and below them the learning rate.
+    """Losses and accuracies, or scores of labels, over epochs, and below them the learning rate.
 
     Args:
         metrics: A run's ``metrics.csv``.
@@ -47,9 +54,12 @@ def draw_curves(metrics: Path) -> "Figure":
     upper[0].set(title="Losses", ylabel="loss", yscale="log")
     upper[0].yaxis.set_major_formatter("{x:g}")
     upper[0].yaxis.set_minor_formatter("{x:g}")
-    _plot(upper[1], logged, [name for name in KNOWN if "/top" in name and name in logged], percent=True)
-    upper[1].set(title="Accuracy", ylabel="% of images")
-    _mark_best(upper[1], logged.get("val/top1", []))
+    several = "val/average_precision" in logged and "val/top1" not in logged
+    scores = [name for name in (OF_LABELS if several else KNOWN) if "/loss" not in name]
+    _plot(upper[1], logged, [name for name in scores if name in logged], percent=True)
+    title, unit = ("Scores", "%, mean over labels") if several else ("Accuracy", "% of images")
+    upper[1].set(title=title, ylabel=unit)
+    _mark_best(upper[1], logged.get("val/average_precision" if several else "val/top1", []))
     _plot(lower[0], logged, ["train/lr"] if "train/lr" in logged else [])
     lower[0].set(xlabel="epoch", ylabel="learning rate")
     lower[1].axis("off")
@@ -84,7 +94,7 @@ def _plot(axis: "Axes", logged: Mapping[str, Points], names: Sequence[str], *, p
             color = HEADS[heads.index(name) % len(HEADS)]
             words, style = f"training: head on {name.removeprefix(HEAD)}", {"color": color, **TRAINING, "alpha": 0.7}
         else:
-            words, style = KNOWN.get(name, (name, {"color": GREY}))
+            words, style = (KNOWN | OF_LABELS).get(name, (name, {"color": GREY}))
         epochs, values = zip(*logged[name], strict=True)
         axis.plot(epochs, [100 * value for value in values] if percent else values, label=words, **style)
     if len(names) > 1:

@@ -173,8 +173,9 @@ class ScoresReport(Collecting):
         ours = {"top1", "top5", *found.overall} - {str(name) for name in pl_module.val_metrics}  # one's own are shown
         known = {f"{split}/{name}" for split in ("test", "val") for name in ours}
         further = {name: float(value) for name, value in trainer.callback_metrics.items() if name not in known}
+        terms = pl_module.num_classes if pl_module.several_labels else 1
         for name in ("test/loss", "val/loss"):  # which is the log loss, unless another loss was chosen
-            if name in further and abs(further[name] - found.overall["log_loss"]) < 1e-6:
+            if name in further and abs(further[name] / terms - found.overall["log_loss"]) < 1e-6:
                 del further[name]
         console.print(table(found, f"{self.name}, {found.images:,} images", further))
         for line in (*remarks(found), *facts):
@@ -208,11 +209,11 @@ def _files(images: ImageDataset | None, count: int) -> Sequence[str]:
 
 
 def _facts(module: InceptionClassifier) -> list[str]:
-    said = []
+    said, averaged = [], "probabilities are averaged" if module.several_labels else "softmax is averaged"
     if module.gathering.views > 1:
-        said.append(f"Each image is shown in {module.gathering.views} views, whose softmax is averaged.")
+        said.append(f"Each image is shown in {module.gathering.views} views, whose {averaged}.")
     if module.members:
-        said.append(f"An ensemble of {len(module.members) + 1} networks, whose softmax is averaged.")
+        said.append(f"An ensemble of {len(module.members) + 1} networks, whose {averaged}.")
     if module.temperature != 1:
         said.append(f"Calibrated with the temperature {module.temperature:.4g}.")
     return said

@@ -12,7 +12,8 @@ from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.division import shared_groups
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.predictions_csv import Predictions
-from inception_lightning.evaluation.scores import NOT_PERCENT, TITLES, Scores, scores
+from inception_lightning.evaluation.scores import Scores, scores
+from inception_lightning.evaluation.titles import NOT_PERCENT, TITLES
 from inception_lightning.studies.sweep_file import ARGUMENTS, INTERPRETER, Sweep
 from inception_lightning.studies.sweep_run import Run, plan
 from inception_lightning.training.classifier import InceptionClassifier
