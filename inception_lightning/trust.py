@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
@@ -90,24 +90,27 @@ def trusting(packages: Sequence[str] | None) -> Iterator[None]:
         _common.parsing_settings.update(before)
 
 
-def refuse_reach(page: Any, root: Path, key: str = "") -> None:
+def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] = ()) -> None:
     """See to it that a page of strangers writes only below the folder of runs, and sends nothing to their address.
 
     Args:
         page: What a page says, as plain data.
         root: The folder of runs.
         key: Where in the page that stands.
+        said: What has been said on the command line: a place or an address among it is nobody else's.
 
     Raises:
         InputError: It would.
     """
     if isinstance(page, list):
         for item in page:
-            refuse_reach(item, root, key)
+            refuse_reach(item, root, key, said=said)
     if not isinstance(page, dict):
         return
     for name, value in page.items():
         where = f"{key}.{name}" if key else str(name)
+        if isinstance(value, str) and value in said:
+            continue
         if key.startswith("trainer.") and name in ADDRESSES and value is not None:
             raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
         writes = key.startswith("trainer.") or key == "checkpoint"
@@ -116,7 +119,7 @@ def refuse_reach(page: Any, root: Path, key: str = "") -> None:
         if writes and name in NAMES and isinstance(value, str) and not _is_name(value):
             raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
         if key or name in ("trainer", "checkpoint"):
-            refuse_reach(value, root, where)
+            refuse_reach(value, root, where, said=said)
 
 
 def root_of(page: Mapping[str, Any], file: Path | None, said: str | None, usual: str) -> Path:

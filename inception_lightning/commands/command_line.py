@@ -1,6 +1,7 @@
 """The command line of ``fit``, ``validate``, ``test`` and ``predict``: words and pages, each read once."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,11 @@ class CommandLine:
         """What the last flag gives to a dotted ``key``; or None."""
         return next(self._in_flags(key), None)
 
+    def texts(self) -> Iterator[str]:
+        """Every text that a flag says, also within the lists and objects that it writes out."""
+        for flag in self.flags:
+            yield from leaves(flag_value(flag.partition("=")[2] or flag))
+
     def _values(self, *keys: str) -> Iterator[Any]:
         yield from self._in_flags(*keys)
         for page in reversed(self.pages):
@@ -121,6 +127,23 @@ def in_page(page: Any, key: str) -> Any:
     for part in key.split("."):
         page = page.get(part) if isinstance(page, dict) else None
     return page
+
+
+def flag_value(text: str) -> Any:
+    """What the parser makes of a flag's text."""
+    try:
+        return parse_page(f"value:\n{textwrap.indent(text, '  ')}", "")["value"]
+    except InputError:
+        return text
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The texts in lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from leaves(inner)
 
 
 def as_flag(page: dict[str, Any]) -> str:

@@ -64,7 +64,15 @@ from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
-from inception_lightning.runs.folder import PAGE, check_place, checkpoints_of, forget_chosen, held, new_run_folder
+from inception_lightning.runs.folder import (
+    PAGE,
+    check_place,
+    checkpoint_place,
+    checkpoints_of,
+    forget_chosen,
+    held,
+    new_run_folder,
+)
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
@@ -120,7 +128,9 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
             if line.trusted is not None:
                 refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
         try:
-            (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
+            start = start_of(line)
+            _refuse_reach_of(start, line)
+            (cli or InceptionCLI)(line, start, until_the_end).run()
         except Stop:
             raise
         except Exception as error:
@@ -139,6 +149,21 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
             raise
     if line.command == "fit" and SIGNALS.code:  # while the pictures were drawn
         raise SIGNALS.stop()
+
+
+def _refuse_reach_of(start: Start, line: CommandLine) -> None:
+    """Hold the page of a run that goes on to what a page may say: unless it is trusted, the run may be a stranger's.
+
+    It writes beside itself, where its checkpoints lie already, and wherever the command line says so too.
+
+    Raises:
+        InputError: It would write elsewhere, or send what it logs to somebody.
+    """
+    continued = start.continued
+    if continued is None or line.trusted is None:
+        return
+    own = checkpoint_place(continued.page)
+    refuse_reach(continued.page, continued.run.parent, said=[*line.texts(), *([own] if own else [])])
 
 
 class InceptionCLI(LightningCLI):

@@ -3,15 +3,12 @@
 import itertools
 import logging
 import shlex
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from inception_lightning.commands import options
-from inception_lightning.commands.command_line import TRUST, TRUST_ALL
+from inception_lightning.commands.command_line import TRUST, TRUST_ALL, flag_value
 from inception_lightning.errors import InputError, visible
-from inception_lightning.pages import parse_page
 from inception_lightning.studies.sweep import run_sweep
 from inception_lightning.studies.sweep_file import ARGUMENTS, Sweep, read
 from inception_lightning.studies.sweep_run import folder_name, plan
@@ -63,18 +60,10 @@ def refuse_reach_of(sweep: Sweep, place: Path) -> None:
         name, equals, value = word.partition("=")
         if not name.startswith("--"):
             continue
-        page = _data(value if equals else following)
+        page = flag_value(value if equals else following)
         for part in reversed(name[2:].rstrip("+").split(".")):
             page = {part: page}
         refuse_reach(page, place)
-
-
-def _data(text: str) -> Any:
-    """What the parser of ``fit`` makes of a flag's text."""
-    try:
-        return parse_page(f"value:\n{textwrap.indent(text, '  ')}", "")["value"]
-    except InputError:
-        return text
 
 
 def is_own_command(words: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socketserver
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 
 from inception_lightning.__main__ import main
@@ -106,6 +108,34 @@ def test_a_page_writes_and_sends_nothing_elsewhere(
     assert "--trust-config" in capsys.readouterr().err
     assert (theirs / "mine.txt").read_text() == "mine"
     assert [path.name for path in theirs.iterdir()] == ["mine.txt"]
+
+
+def test_a_run_that_goes_on_writes_nothing_elsewhere_unless_it_is_said_again(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be the run of a stranger, and its page is a page."""
+    run, theirs = tmp_path / "runs" / "one", tmp_path / "home"
+    shutil.copytree(whole, run)
+    theirs.mkdir()
+    page = run / "config.yaml"
+    own = yaml.safe_load(page.read_text())
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(theirs)}}
+    resume = ["fit", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"]
+    for callback in (False, True):
+        place = {"callbacks": [own_checkpoint(theirs)]} if callback else {"logger": logger}
+        page.write_text(yaml.safe_dump(own | {"trainer": own["trainer"] | place}))
+        assert main(resume) == 2
+        assert f"a page may write below {run.parent} only, not into {theirs}" in capsys.readouterr().err
+        assert not list(theirs.iterdir())
+    page.write_text(yaml.safe_dump(own | {"trainer": own["trainer"] | {"logger": logger, "default_root_dir": "/"}}))
+    again = [f"--trainer.logger={json.dumps(logger)}", "--trainer.max_epochs=4", "--trainer.limit_train_batches=2"]
+    assert main([*resume, *again, "--allow_changes=true"]) == 0, capsys.readouterr()
+    assert list(theirs.rglob("metrics.csv"))
+    assert yaml.safe_load(page.read_text())["trainer"]["default_root_dir"] == str(run.parent)
+
+
+def own_checkpoint(place: Path) -> dict[str, Any]:
+    return {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"dirpath": str(place)}}
 
 
 @pytest.mark.parametrize(
