@@ -53,9 +53,10 @@ from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
+    refuse_continued,
     refuse_crowd,
     refuse_options,
-    refuse_variables,
+    refuse_pages,
     warn_of_slow_precision,
 )
 from inception_lightning.configurable import class_path
@@ -67,7 +68,6 @@ from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_o
 from inception_lightning.runs.folder import (
     PAGE,
     check_place,
-    checkpoint_place,
     checkpoints_of,
     forget_chosen,
     held,
@@ -79,7 +79,7 @@ from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
-from inception_lightning.trust import refuse_reach, root_of, trusting
+from inception_lightning.trust import trusting
 
 log = logging.getLogger(__name__)
 
@@ -123,13 +123,11 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         predict_by_file(line)
         return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        for page, file in zip(line.pages, line.files, strict=True):
-            refuse_variables(page)
-            if line.trusted is not None:
-                refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+        refuse_pages(line)
         try:
             start = start_of(line)
-            _refuse_reach_of(start, line)
+            if start.continued is not None:
+                refuse_continued(start.continued, line)
             (cli or InceptionCLI)(line, start, until_the_end).run()
         except Stop:
             raise
@@ -149,21 +147,6 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
             raise
     if line.command == "fit" and SIGNALS.code:  # while the pictures were drawn
         raise SIGNALS.stop()
-
-
-def _refuse_reach_of(start: Start, line: CommandLine) -> None:
-    """Hold the page of a run that goes on to what a page may say: unless it is trusted, the run may be a stranger's.
-
-    It writes beside itself, where its checkpoints lie already, and wherever the command line says so too.
-
-    Raises:
-        InputError: It would write elsewhere, or send what it logs to somebody.
-    """
-    continued = start.continued
-    if continued is None or line.trusted is None:
-        return
-    own = checkpoint_place(continued.page)
-    refuse_reach(continued.page, continued.run.parent, said=[*line.texts(), *([own] if own else [])])
 
 
 class InceptionCLI(LightningCLI):

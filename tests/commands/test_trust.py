@@ -7,6 +7,7 @@ import os
 import shutil
 import socketserver
 import sys
+import tarfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -437,6 +438,13 @@ PATHS = [
     ["dashboard", "{run}"],
     ["sweep", "{page}"],
     *(["data", word, "--config={page}"] for word in ("check", "show")),
+    ["data", "prepare", "{address}/a.tar", "--root={run}/images"],
+    ["data", "prepare", "{run}/a.tar", "--root={run}/images"],
+    ["data", "shard", "--config={page}", "--out={run}/shards"],
+    ["calibrate", "--config={page}", "--ckpt_path={address}/a.ckpt"],
+    *(["export", f"--{source}={{address}}/a.ckpt", "--out={run}/exported"] for source in ("ckpt_path", "weights")),
+    ["predict", "--model={address}/a.onnx", "--data.root={run}"],
+    ["fid", "{run}", "{run}", "--weights={address}/a.pth"],
 ]
 
 
@@ -451,6 +459,8 @@ def test_no_public_path_sends_a_secret_or_writes_outside(
     (outside / "mine.txt").write_text("mine")
     page = run / "config.yaml"
     page.write_text(text.format(address=address, outside=outside))
+    with tarfile.open(run / "a.tar", "w") as archive:
+        archive.add(page, "../../../outside/mine.txt")
     monkeypatch.chdir(run.parent.parent)
     for name, secret in (("WANDB_API_KEY", "s" * 40), ("HF_TOKEN", "hf_" + "s" * 34), ("WANDB_MODE", "online")):
         monkeypatch.setenv(name, secret)
@@ -465,6 +475,19 @@ def test_no_public_path_sends_a_secret_or_writes_outside(
     assert [path.name for path in outside.iterdir()] == ["mine.txt"]
     assert (outside / "mine.txt").read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} <= {"here", "outside", "evil_on_import.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("text", [SENDS, ROOTS, PLACES])
+def test_crossval_holds_pages_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "page.yaml").write_text(text.format(address="http://127.0.0.1:1", outside=tmp_path / "outside"))
+    monkeypatch.chdir(here)
+    assert main(["crossval", f"--config={ROOT / SMALL[0].partition('=')[2]}", "--config=page.yaml", "--folds=2"]) == 2
+    assert "a page may" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 def test_the_listener_hears(listener: tuple[str, list[bytes]]) -> None:
