@@ -87,6 +87,8 @@ def start_of(line: CommandLine) -> Start:
     if run is not None:
         held = Continued.read(run)
         page = {key: value for key, value in held.page.items() if key != "allow_changes"}  # it is said each time
+        if isinstance(trainer := page.get("trainer"), dict):  # the run may have been moved
+            page["trainer"] = trainer | {"default_root_dir": str(run.parent)}
         return Start(_model_class(line, (page,)), (page,), held.checkpoint, held)
     named = [] if (said := line.said("ckpt_path")) is None else [str(said)]
     named += _ensemble(line)

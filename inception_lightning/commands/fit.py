@@ -53,9 +53,10 @@ from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
+    refuse_continued,
     refuse_crowd,
     refuse_options,
-    refuse_variables,
+    refuse_pages,
     warn_of_slow_precision,
 )
 from inception_lightning.configurable import class_path
@@ -64,14 +65,21 @@ from inception_lightning.errors import InputError, Stop
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
-from inception_lightning.runs.folder import PAGE, check_place, checkpoints_of, forget_chosen, held, new_run_folder
+from inception_lightning.runs.folder import (
+    PAGE,
+    check_place,
+    checkpoints_of,
+    forget_chosen,
+    held,
+    new_run_folder,
+)
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
-from inception_lightning.trust import refuse_reach, root_of, trusting
+from inception_lightning.trust import trusting
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +123,12 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         predict_by_file(line)
         return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        for page, file in zip(line.pages, line.files, strict=True):
-            refuse_variables(page)
-            if line.trusted is not None:
-                refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+        refuse_pages(line)
         try:
-            (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
+            start = start_of(line)
+            if start.continued is not None:
+                refuse_continued(start.continued, line)
+            (cli or InceptionCLI)(line, start, until_the_end).run()
         except Stop:
             raise
         except Exception as error:
