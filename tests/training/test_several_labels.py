@@ -110,6 +110,31 @@ def test_predictions_are_labels_above_their_thresholds(run: Path, pairs: Path, t
         assert row["labels"] == "; ".join(above)
 
 
+def test_an_exported_file_says_the_labels_of_the_checkpoint(
+    run: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    words = ["export", f"--ckpt_path={checkpoint}", f"--out={tmp_path}", "--threads=1", "--images=20"]
+    assert main(words) == 0
+    assert "all labels right %" in capsys.readouterr().out
+    photos, file = f"--data.root={pairs / '1[0-4].png'}", tmp_path / "inceptionresnetv1.onnx"
+    for model in (f"--ckpt_path={checkpoint}", f"--model={file}"):
+        assert main(["predict", model, photos, f"--trainer.default_root_dir={tmp_path / model[2:7]}"]) == 0
+    by_checkpoint, by_file = (
+        list(csv.reader(next((tmp_path / kind).rglob("predictions.csv")).read_text().splitlines()))
+        for kind in ("ckpt_", "model")
+    )
+    thresholds = InceptionClassifier.load_from_checkpoint(checkpoint).thresholds
+    assert thresholds is not None
+    assert by_file[0] == by_checkpoint[0]
+    for one, other in zip(by_file[1:], by_checkpoint[1:], strict=True):
+        probabilities = list(map(float, one[2:]))
+        assert probabilities == pytest.approx(list(map(float, other[2:])), abs=2e-3)  # pixels are rounded otherwise
+        above = [name for name in "0123456789" if probabilities[int(name)] >= thresholds[int(name)]]
+        assert one[:2] == [other[0], "; ".join(above)]
+    assert "the sigmoid of the logits is taken" in (tmp_path / "README.md").read_text()
+
+
 def test_counts_and_ranks_do_not_depend_on_batches_and_a_label_that_is_absent_counts_nothing() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(40, 3, generator=generator)
