@@ -46,7 +46,10 @@ def svg(figure: "Figure") -> str:
 
 
 def draw_reliability(found: Scores) -> "Figure":
-    """Accuracy against confidence: what lies below the diagonal is said too surely."""
+    """Accuracy against confidence, or how often a label is there against its probability.
+
+    What lies below the diagonal is said too surely.
+    """
     from matplotlib.figure import Figure
 
     held = found.reliability
@@ -57,9 +60,10 @@ def draw_reliability(found: Scores) -> "Figure":
     above.plot([0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1)
     above.bar(middles, np.where(there, held.accuracy, 0), width=0.9 / len(middles), color="#3b7dd8", alpha=0.55)
     above.plot(held.confidence[there], held.accuracy[there], color="#d9622b", marker="o", markersize=4)
-    above.set(ylabel="share that is right", ylim=(0, 1), title=f"calibration error {100 * held.error:.2f} %")
+    right, confidence = ("right", "confidence") if found.thresholds is None else ("there", "probability")
+    above.set(ylabel=f"share that is {right}", ylim=(0, 1), title=f"calibration error {100 * held.error:.2f} %")
     below.bar(middles, held.counts, width=0.9 / len(middles), color="#888888")
-    below.set(xlabel="confidence", ylabel="answers", xlim=(0, 1))
+    below.set(xlabel=confidence, ylabel="answers", xlim=(0, 1))
     return figure
 
 
