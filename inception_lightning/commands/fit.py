@@ -462,6 +462,7 @@ class InceptionCLI(LightningCLI):
         best = place / BEST
         before = self.start.continued.page if self.start.continued else self.content
         speed = Speed(folder)
+        monitor, mode = str(checkpoint.monitor), checkpoint.mode
         return [
             RunFolder(folder, self.page, shlex.join(["lightning", *self.line.words])),
             self._recipe(),
@@ -471,17 +472,10 @@ class InceptionCLI(LightningCLI):
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             Monitors(),
             checkpoint,
-            Pictures(folder, best),
+            Pictures(folder, best, monitor=monitor, mode=mode),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(
-                folder,
-                best,
-                speed,
-                monitor=str(checkpoint.monitor),
-                mode=checkpoint.mode,
-                trusted=self.line.trusted or (),
-            ),
+            RunSummary(folder, best, speed, monitor=monitor, mode=mode, trusted=self.line.trusted or ()),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
