@@ -496,10 +496,12 @@ class InceptionCLI(LightningCLI):
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
+        metrics = MetricsFile(folder / "metrics.csv")
+        if wanted not in (None, True):
+            return [metrics, *_as_list(wanted)]
         before = self._held["wandb"] if self.start.continued else None
         weights_and_biases = wandb_logger(folder, self.config_init.wandb, before)
-        others = [weights_and_biases] if weights_and_biases else []
-        return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
+        return [metrics, *([weights_and_biases] if weights_and_biases else [])]
 
 
 def _as_list(value: Any) -> list[Any]:
