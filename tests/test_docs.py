@@ -16,6 +16,12 @@ hooks = importlib.util.module_from_spec(found)
 found.loader.exec_module(hooks)
 
 
+def test_links_in_the_clone_lead_to_what_is_there() -> None:
+    for file in (Path("README.md"), Path("CONTRIBUTING.md"), *DOCS.glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", file.read_text()):
+            assert (file.parent / link).exists(), f"{file}: {link}"
+
+
 def test_every_page_is_in_the_navigation() -> None:
     nav = yaml.safe_load(Path("mkdocs.yml").read_text())["nav"]
     assert sorted(page for entry in nav for page in entry.values()) == PAGES
@@ -25,7 +31,7 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_a_page_is_filled_in(page: str) -> None:
     filled = hooks.on_page_markdown((DOCS / page).read_text())
     assert "{{" not in filled
-    assert not re.search(r"\]\((?!https?:|#)", filled)
+    assert all((DOCS / link).is_file() for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", filled))
 
 
 def test_the_family_is_drawn() -> None:

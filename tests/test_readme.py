@@ -1,4 +1,4 @@
-"""Every command and every Python line of the README runs; only the training is cut short."""
+"""Every command and every Python line of the README and of the site's pages runs; only the training is cut short."""
 
 import re
 import shlex
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from torch.distributed.run import parse_args
 from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning.__main__ import main
@@ -14,6 +16,10 @@ from inception_lightning.weights.save import save_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+NAV = [page for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"] for page in entry.values()]
+PAGES = {page: (ROOT / "docs" / page).read_text() for page in NAV}
+CLUSTER = "cluster.md"
+"""Its commands need more machines than there are here: the words are read, and nothing is trained."""
 SHORT = [
     "--trainer.max_epochs=1",
     "--trainer.limit_train_batches=2",
@@ -23,8 +29,12 @@ SHORT = [
 ]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def lines(text: str) -> list[str]:
+    return [line for block in blocks("bash", text) for line in block.replace("\\\n", " ").splitlines()]
 
 
 def photos(folder: Path) -> None:
@@ -50,10 +60,10 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: workplace / f"{type(net).__name__}.safetensors" for name, net in names.items()}
     for name, net in names.items():
         save_weights(net, files[name])
-    lines = [line for block in blocks("bash") for line in block.splitlines()]
-    training = next(line for line in lines if "lightning fit" in line).split(" && ")[-1].removeprefix(".venv/bin/")
-    commands = [training, *(line for line in lines if line.startswith("lightning"))]
-    assert len(commands) >= 7
+    training = next(line for line in lines(README) if "lightning fit" in line).split(" && ")[-1]
+    told = [line for page, text in PAGES.items() if page != CLUSTER for line in lines(text)]
+    commands = [training.removeprefix(".venv/bin/"), *(line for line in told if line.startswith("lightning"))]
+    assert len(commands) >= 12
     for command in commands:
         # the names that need a network become files
         args = [str(files.get(word, word)) for word in shlex.split(command)[1:]]
@@ -67,15 +77,33 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(workplace.glob("runs/predict-*/predictions.csv"))) == 1
 
 
+def test_commands_of_clusters_are_understood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    commands = [shlex.split(line) for line in lines(PAGES[CLUSTER])]
+    assert [words[0] for words in commands] == ["lightning", "torchrun"]
+    for program, *words in commands:
+        if program == "torchrun":
+            asked = parse_args(words)
+            assert (asked.module, asked.training_script) == (True, "inception_lightning")
+            words = asked.training_script_args
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--print_config"])
+        assert stop.value.code == 0
+        printed = yaml.safe_load(capsys.readouterr().out)["trainer"]
+        assert (int(printed["devices"]), printed["strategy"]) == (8, "ddp")
+
+
 def test_catalogue_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
     for args in (["models"], ["models", "InceptionV4"]):
         assert main(args) == 0
-        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in README
+        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in PAGES["family.md"]
 
 
 def test_python(workplace: Path) -> None:
-    (block,) = blocks("python")
-    exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "README.md", "exec"), {})
+    (block,) = blocks("python", PAGES["python.md"])
+    exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "python.md", "exec"), {})
     assert (workplace / "digits.ckpt").is_file()
 
 

@@ -470,6 +470,7 @@ class InceptionCLI(LightningCLI):
         best = place / BEST
         before = self.start.continued.page if self.start.continued else self.content
         speed = Speed(folder)
+        monitor, mode = str(checkpoint.monitor), checkpoint.mode
         return [
             RunFolder(folder, self.page, shlex.join(["lightning", *self.line.words])),
             self._recipe(),
@@ -479,17 +480,10 @@ class InceptionCLI(LightningCLI):
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             Monitors(),
             checkpoint,
-            Pictures(folder, best),
+            Pictures(folder, best, monitor=monitor, mode=mode),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(
-                folder,
-                best,
-                speed,
-                monitor=str(checkpoint.monitor),
-                mode=checkpoint.mode,
-                trusted=self.line.trusted or (),
-            ),
+            RunSummary(folder, best, speed, monitor=monitor, mode=mode, trusted=self.line.trusted or ()),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
@@ -510,10 +504,12 @@ class InceptionCLI(LightningCLI):
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
+        metrics = MetricsFile(folder / "metrics.csv")
+        if wanted not in (None, True):
+            return [metrics, *_as_list(wanted)]
         before = self._held["wandb"] if self.start.continued else None
         weights_and_biases = wandb_logger(folder, self.config_init.wandb, before)
-        others = [weights_and_biases] if weights_and_biases else []
-        return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
+        return [metrics, *([weights_and_biases] if weights_and_biases else [])]
 
 
 def _as_list(value: Any) -> list[Any]:
