@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 SECTION = re.compile(r"^\{\{ section (\S+) \"(.+?)\" \}\}$", re.MULTILINE)
+NOTEBOOK = re.compile(r"^\{\{ notebook (\S+) \}\}$", re.MULTILINE)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -18,6 +21,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill a page in."""
     markdown = links(markdown, DOCS)
     markdown = SECTION.sub(lambda found: section(ROOT / found[1], found[2]), markdown)
+    markdown = NOTEBOOK.sub(lambda found: notebook(ROOT / found[1]), markdown)
     if "{{ family }}" in markdown:
         markdown = markdown.replace("{{ family }}", family())
     if "{{ options }}" in markdown:
@@ -46,6 +50,29 @@ def links(text: str, folder: Path) -> str:
         return f"`{aim.relative_to(ROOT)}`"
 
     return LINK.sub(link, text)
+
+
+def notebook(file: Path) -> str:
+    """A notebook with what it printed and drew."""
+    parts = []
+    for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(links(HEADING.sub(r"#\1 \2", source), file.parent))
+        elif source:
+            parts.append(f"```python\n{source}\n```")
+        parts += [shown(output) for output in cell.get("outputs", [])]
+    return "\n\n".join(parts)
+
+
+def shown(output: dict[str, Any]) -> str:
+    """One output of a cell: a picture, Markdown, or text."""
+    data = {kind: "".join(lines) for kind, lines in output.get("data", {"text/plain": output.get("text", [])}).items()}
+    if "image/png" in data:
+        return f"![](data:image/png;base64,{data['image/png'].strip()})"
+    if "text/markdown" in data:
+        return data["text/markdown"]
+    return f"```text\n{COLOURS.sub('', data['text/plain']).rstrip()}\n```"
 
 
 def family() -> str:

@@ -16,6 +16,7 @@ from inception_lightning.weights.save import save_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh.md").read_text()
 NAV = [page for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"] for page in entry.values()]
 PAGES = {page: (ROOT / "docs" / page).read_text() for page in NAV}
 CLUSTER = "cluster.md"
@@ -105,6 +106,38 @@ def test_python(workplace: Path) -> None:
     (block,) = blocks("python", PAGES["python.md"])
     exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "python.md", "exec"), {})
     assert (workplace / "digits.ckpt").is_file()
+
+
+def sections(text: str) -> list[str]:
+    """The text of each section, its fences left out."""
+    return re.split(r"^#+ .+$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+
+
+def said(text: str) -> list[str]:
+    """What is the same in every language: code, where links lead, names in Latin letters with a digit, numbers."""
+    found = re.findall(r"`[^`]+`|(?<=\]\()[^)]+|[A-Za-z][\w-]*\d\w*|\d+(?:[.,]\d+)*", text, re.ASCII)
+    return sorted(word for word in found if not re.fullmatch(r"README(\.zh)?\.md", word))
+
+
+def test_the_chinese_readme_has_the_same_commands_and_outputs() -> None:
+    assert re.findall(r"```.*?```", CHINESE, re.DOTALL) == re.findall(r"```.*?```", README, re.DOTALL)
+    assert len(re.findall(r"```.*?```", README, re.DOTALL)) == 4
+
+
+def test_the_chinese_readme_has_the_same_tables() -> None:
+    rows, others = ([line.split(" | ") for line in text.splitlines() if line[:1] == "|"] for text in (README, CHINESE))
+    assert len(rows) == len(others) > 25
+    for row, other in zip(rows, others, strict=True):
+        assert [said(cell) for cell in row] == [said(cell) for cell in other], other
+
+
+def test_the_chinese_readme_says_the_same_figures_and_names_in_each_section() -> None:
+    ours, theirs = sections(README), sections(CHINESE)
+    assert len(ours) == len(theirs)
+    months = {"11"}  # November has a number in Chinese
+    for section, other in zip(ours, theirs, strict=True):
+        assert [word for word in said(other) if word not in months] == said(section)
+        assert any("\u4e00" <= character <= "\u9fff" for character in other) or not other.strip()
 
 
 def test_setup_commands_are_those_that_ci_runs() -> None:
