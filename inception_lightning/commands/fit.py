@@ -47,9 +47,9 @@ from inception_lightning.callbacks import (
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands import kept
-from inception_lightning.commands.command_line import CommandLine, in_page
+from inception_lightning.commands.command_line import RUNS, CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, names, refusal, sentence
-from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
+from inception_lightning.commands.defaults import Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
