@@ -29,6 +29,7 @@ COMMANDS = {
     "data": "data",
     "fid": "fid",
     "embed": "embed",
+    "explain": "explain",
     "init": "init",
     "schema": "schema",
     "completion": "completion",
@@ -55,6 +56,7 @@ commands:
   data       check, show or prepare images
   fid        how far generated images are from real ones
   embed      the features of photos, as a table or an array
+  explain    which places of photos speak for their classes, as pictures and a page
   init       make a folder of your own: a page, a package, a test
   schema     print what a page may say, as a JSON schema for editors
   completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
@@ -77,6 +79,7 @@ examples:
   lightning data check --root photos
   lightning fid photos generated
   lightning embed photos --ckpt_path best --out features.parquet
+  lightning explain photos --ckpt_path best
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all

@@ -189,6 +189,27 @@ def embed() -> Options:
     return parser
 
 
+def explain() -> Options:
+    """Those of ``lightning explain``."""
+    parser = Options(
+        "lightning explain",
+        description="Which places of photos speak for their classes: class-activation maps as pictures, and one page.",
+    )
+    parser.add_argument("folder", type=Path, nargs="?", help="a folder of photos, a photo, or a pattern in quotes")
+    parser.add_argument("--test", type=Path, help="instead, the worst mistakes of a folder that test has left")
+    add_network(parser)
+    parser.add_argument(
+        "--stage",
+        help="stages to look at by Grad-CAM: inception_a,inception_b (default: the last, where maps are exact)",
+    )
+    parser.add_argument("--class", dest="label", help="the class to explain (default: each photo's answer)")
+    parser.add_argument("--out", type=Path, help="a new folder (default: explain-DATE among the runs)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; auto takes an accelerator if there is one")
+    _photos(parser)
+    parser.set_defaults(**{"data.batch_size": 8})  # gradients keep the activations of all of them
+    return parser
+
+
 OPTIONS: dict[str, Callable[[], Options]] = {
     "models": models,
     "sweep": sweep,
@@ -197,6 +218,7 @@ OPTIONS: dict[str, Callable[[], Options]] = {
     "data": data,
     "fid": fid,
     "embed": embed,
+    "explain": explain,
     "init": init,
     "schema": schema,
     "completion": completion,
