@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from inception_lightning import models
-from inception_lightning.commands.command_line import CommandLine, as_flag, in_page, without_class
+from inception_lightning.commands.command_line import RUNS, CommandLine, as_flag, in_page, without_class
 from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
@@ -18,9 +18,6 @@ from inception_lightning.runs.resuming import Continued
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import describe
-
-RUNS = "runs"
-"""Where the folders of runs are by default."""
 
 OURS = {name: f"{models.__name__}.{name}" for name in models.__all__}
 """The networks that a name alone means, though torchvision and timm have classes of the same name."""

@@ -47,9 +47,9 @@ from inception_lightning.callbacks import (
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands import kept
-from inception_lightning.commands.command_line import CommandLine, in_page
+from inception_lightning.commands.command_line import RUNS, CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, names, refusal, sentence
-from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
+from inception_lightning.commands.defaults import Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
@@ -441,13 +441,13 @@ class InceptionCLI(LightningCLI):
     def _scores(self, place: Path) -> ScoresReport:
         """The folder of scores, beside the run whose checkpoint is evaluated, unless another place is said."""
         command, facts = self.line.command, []
-        if self.start.checkpoint is not None:
-            path = self.start.checkpoint.path
+        path = self.start.checkpoint.path if self.start.checkpoint is not None else None
+        if path is not None:
             facts.append(f"Checkpoint {path}.")
             run = path.absolute().parent.parent
             if (run / PAGE).is_file() and self.line.said("trainer.default_root_dir") is None:
                 place = Path(os.path.relpath(run.parent)) if run.is_relative_to(Path.cwd()) else run.parent
-        return ScoresReport(new_run_folder(place, f"{command}-"), name=command, facts=facts)
+        return ScoresReport(new_run_folder(place, f"{command}-"), name=command, facts=facts, checkpoint=path)
 
     def _calibrate(self) -> Calibrate:
         assert self.start.checkpoint is not None  # or there was nothing to start from

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.loaders import leave_signals_to_parent
+from inception_lightning.models import stages
 from inception_lightning.models.network import Inception
 
 
@@ -132,8 +133,7 @@ def features(
         InputError: A file is no readable image, or there is no such stage.
     """
     stage = net.stages[-1] if stage is None else stage
-    if stage not in net.stages:
-        raise InputError(f"there is no stage {stage}: {type(net).__name__} has {', '.join(net.stages)}")
+    stages.check_stage(net, stage)
     weight = next(net.parameters())
     mean, std = (torch.tensor(values).to(weight)[:, None, None] for values in (net.mean, net.std))
     loader = DataLoader(
@@ -144,4 +144,4 @@ def features(
     )
     for images in loader:
         normalised = ((images.to(weight) - mean) / std).to(memory_format=torch.channels_last)
-        yield net.endpoints(normalised)[stage].mean((2, 3)).cpu()
+        yield stages.features(net, normalised, stage).cpu()
