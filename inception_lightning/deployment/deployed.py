@@ -36,6 +36,8 @@ class About:
         mean: What is subtracted from each channel of images in 0..1.
         std: What they are divided by then.
         temperature: What the logits are divided by before the softmax.
+        thresholds: Where an image may have several labels, from which probability on it has each: the logits are then
+            said one by one, by the sigmoid. Empty where each image has one class.
         version: Of this package.
     """
 
@@ -48,6 +50,7 @@ class About:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
     version: str = __version__
 
     @classmethod
@@ -64,6 +67,7 @@ class About:
             mean=tuple(module.mean.flatten().tolist()),
             std=tuple(module.std.flatten().tolist()),
             temperature=float(module.temperature),
+            thresholds=() if module.thresholds is None else tuple(module.thresholds.tolist()),
         )
 
     @property
@@ -83,12 +87,13 @@ class About:
             InputError: They are not those of a file that ``lightning export`` wrote.
         """
         try:
-            held: dict[str, Any] = {name: _tuples(json.loads(metadata[name])) for name in cls.__dataclass_fields__}
-        except (KeyError, ValueError):
+            known = [name for name in cls.__dataclass_fields__ if name in metadata]  # of an older file not all
+            held: dict[str, Any] = {name: _tuples(json.loads(metadata[name])) for name in known}
+            return cls(**held)
+        except (TypeError, ValueError):
             raise InputError(
                 f"{file} does not say its class names and preprocessing: only files that lightning export wrote do"
             ) from None
-        return cls(**held)
 
 
 def _tuples(value: Any) -> Any:
@@ -114,12 +119,14 @@ class Deployed(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(about.mean)[:, None, None], persistent=False)  # (C, 1, 1)
         self.register_buffer("std", 255 * torch.tensor(about.std)[:, None, None], persistent=False)
         self.temperature = about.temperature
+        self.several_labels = bool(about.thresholds)
 
     def forward(self, images: Tensor) -> Tensor:
         """Shapes as above."""
         shown = self.view(images).contiguous(memory_format=torch.channels_last)
         logits = self.net((shown - self.mean) / self.std)
-        return (logits / self.temperature).softmax(dim=1)
+        scaled = logits / self.temperature
+        return scaled.sigmoid() if self.several_labels else scaled.softmax(dim=1)
 
 
 def example(channels: int) -> Tensor:
