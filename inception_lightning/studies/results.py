@@ -78,7 +78,7 @@ def history(runs: pd.DataFrame) -> pd.DataFrame:
 
     The column ``folder`` says which run a row belongs to.
     """
-    held = runs["score"].dropna().unique()
+    held = runs["score"].dropna().unique() if "score" in runs else SCORES  # a table of an older version has no names
     return pd.concat([_sampled(folder, held) for folder in runs["folder"]], ignore_index=True)
 
 
