@@ -126,7 +126,7 @@ def _calibration(images: ImageDataset, count: int) -> Iterator[Images]:
 def _trained(line: CommandLine, arguments: argparse.Namespace) -> Trained:
     if arguments.weights:
         net = pretrained(arguments.weights, aux=False)
-        module = InceptionClassifier(net).eval()
+        module = InceptionClassifier(net, pixels="float32").eval()  # what the data give is read later
         return Trained(module, None, arguments.weights, Path(arguments.weights).stem)
     place, named = Path(arguments.runs), arguments.ckpt_path
     path = newest(place, named) if named in ("best", "last") else local(named)
@@ -155,6 +155,7 @@ def _data(line: CommandLine, trained: Trained, flags: Sequence[str]) -> ImageDat
             f"the network knows {trained.module.num_classes} classes and {type(data).__name__} has {data.num_classes}: "
             "say --data.root with the images that it was trained for"
         )
+    trained.module.check_bands(data)
     refuse_other_classes(trained.module.class_names, data.class_names)
     if not trained.module.class_names:
         trained.module.class_names = tuple(data.class_names)
@@ -162,7 +163,7 @@ def _data(line: CommandLine, trained: Trained, flags: Sequence[str]) -> ImageDat
 
 
 def _about(module: InceptionClassifier, data: ImageDataModule) -> About:
-    return About.of(module, data.image_size, data.evaluation)
+    return About.of(module, data.image_size, data.evaluation, data.bands)
 
 
 def _origin(trained: Trained, data: ImageDataModule, verdict: Verdict) -> Origin:

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
 from inception_lightning.data.folder import ImageFolder, Photos
 from inception_lightning.errors import InputError, visible
+from inception_lightning.loading.bands import open_as
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
-from inception_lightning.loading.decoding import ImageInputError, open_image, read_file
+from inception_lightning.loading.decoding import ImageInputError, read_file
 
 PER_TASK = 16
 
@@ -187,7 +188,7 @@ class Readings(Dataset[Finding]):
     def _read(self, index: int) -> tuple[torch.Tensor, str]:
         if isinstance(self.dataset, ImageFiles):
             data = read_file(self.dataset.files.path(index))
-            image = open_image(data, self.dataset.name(index)).pixels()
+            image = open_as(data, self.dataset.name(index), self.dataset.bands).pixels()
             return image, hashlib.sha256(data.data).hexdigest()
         image = self.dataset[index][0]
         return image, hashlib.sha256(image.numpy().tobytes()).hexdigest()

@@ -66,6 +66,8 @@ class ExportedClassifier(pl.LightningModule):
         for image, index in batch:
             found = torch.zeros(1, len(self.runtime.about.class_names))
             if image is not None:
+                if self.runtime.about.pixels == "float32" and image.dtype == torch.uint8:
+                    image = image / 255
                 found = torch.from_numpy(self.runtime(as_batch([image])))
             best = found.topk(count)
             indices.append(index if image is not None else -1 - index)
