@@ -136,7 +136,9 @@ def features(
     if stage not in net.stages:
         raise InputError(f"there is no stage {stage}: {type(net).__name__} has {', '.join(net.stages)}")
     if net.in_channels != RGB:
-        raise InputError(f"the network takes images of {channels(net.in_channels)}, and these are shown in RGB")
+        raise InputError(
+            f"the network takes images of {channels(net.in_channels)}, and a distance is one of pictures in RGB, which have 3"
+        )
     weight = next(net.parameters())
     mean, std = (torch.tensor(values).to(weight)[:, None, None] for values in (net.mean, net.std))
     loader = DataLoader(
