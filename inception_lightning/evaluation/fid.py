@@ -137,7 +137,7 @@ def features(
         raise InputError(f"there is no stage {stage}: {type(net).__name__} has {', '.join(net.stages)}")
     if net.in_channels != RGB:
         raise InputError(
-            f"the network takes images of {channels(net.in_channels)}, and a distance is one of pictures in RGB, which have 3"
+            f"the network takes images of {channels(net.in_channels)}, and a distance is one of pictures in RGB: of 3"
         )
     weight = next(net.parameters())
     mean, std = (torch.tensor(values).to(weight)[:, None, None] for values in (net.mean, net.std))
