@@ -183,6 +183,16 @@ def test_the_pictures_are_drawn(place: Place) -> None:
     assert guess.image.float().std() > 40  # though all values are below a tenth
 
 
+def test_it_is_embedded_and_explained(place: Place, tmp_path: Path) -> None:
+    checkpoint = ["--ckpt_path", str(place.checkpoint("whole"))]
+    quick = ["--data.num_workers", "0"]
+    assert main(["embed", str(place.tiles), *checkpoint, *quick, "--out", str(tmp_path / "e.npy")]) == 0
+    assert len(np.load(tmp_path / "e.npy")) == 16
+    assert main(["explain", str(place.tiles), *checkpoint, *quick, "--out", str(tmp_path / "shown")]) == 0
+    page = (tmp_path / "shown" / "explain.html").read_text()
+    assert "Pictures show channels 1, 2 and 3 of 5 as red, green and blue, each stretched to its own range." in page
+
+
 def words_of(place: Place, out: Path) -> dict[str, Sequence[str]]:
     """Every meeting of a network with images, or weights, of another number of channels."""
     five, rgb, tiles, photos = place.checkpoint("whole"), place.checkpoint("rgb"), place.tiles, place.photos
@@ -203,6 +213,10 @@ def words_of(place: Place, out: Path) -> dict[str, Sequence[str]]:
         "export rgb": ["export", "--ckpt_path", str(rgb), "--data.root", str(tiles), "--out", str(out)],
         "file": ["predict", "--model", str(place.exported("whole")), "--data.root", str(photos), *where],
         "file rgb": ["predict", "--model", str(place.exported("rgb")), "--data.root", str(tiles), *where],
+        "embed": ["embed", str(photos), "--ckpt_path", str(five), "--out", str(out / "e.npy")],
+        "embed rgb": ["embed", str(tiles), "--ckpt_path", str(rgb), "--out", str(out / "e.npy")],
+        "explain": ["explain", str(photos), "--ckpt_path", str(five), "--out", str(out / "e")],
+        "explain rgb": ["explain", str(tiles), "--ckpt_path", str(rgb), "--out", str(out / "e")],
         "weights": [*train, "--data.root", str(photos), "--model.weights", str(five)],
         "weights for 4": [*train, "--data.root", str(tiles), "--data.channels", "4"],
         "said to the network": [*train, "--data.root", str(tiles), "--model.net.in_channels", "3"],
@@ -213,7 +227,21 @@ def words_of(place: Place, out: Path) -> dict[str, Sequence[str]]:
 
 MEETINGS = [
     *("predict", "predict rgb", "test", "test rgb", "test other data", "validate", "calibrate", "resume", "ensemble"),
-    *("export", "export rgb", "file", "file rgb", "weights", "weights for 4", "said to the network", "mean", "fid"),
+    *(
+        "export",
+        "export rgb",
+        "embed",
+        "embed rgb",
+        "explain",
+        "explain rgb",
+        "file",
+        "file rgb",
+        "weights",
+        "weights for 4",
+        "said to the network",
+        "mean",
+        "fid",
+    ),
 ]
 
 

@@ -135,7 +135,9 @@ class Continuation(Callback):
             raise self._no_space()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Listen no more."""
+        """Hear what the others were told while the first one drew its pictures, and listen no more."""
+        if stage == "fit" and hasattr(self, "agreement"):
+            self.signals.code, *_ = self.agreement.now(self.signals.code)
         if self.restores:
             self.signals.restore()
 

@@ -28,11 +28,13 @@ HEADS = (GREEN, "#CC79A7", "#E69F00")
 Points = list[tuple[float, float]]
 
 
-def draw_curves(metrics: Path) -> "Figure":
+def draw_curves(metrics: Path, monitor: str = "val/top1", mode: str = "max") -> "Figure":
     """Losses and accuracies over epochs, and below them the learning rate.
 
     Args:
         metrics: A run's ``metrics.csv``.
+        monitor: What the best checkpoint is chosen by: a star on its curve, or a line where it has none.
+        mode: Whether the best is the ``max`` or the ``min``.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +51,7 @@ def draw_curves(metrics: Path) -> "Figure":
     upper[0].yaxis.set_minor_formatter("{x:g}")
     _plot(upper[1], logged, [name for name in KNOWN if "/top" in name and name in logged], percent=True)
     upper[1].set(title="Accuracy", ylabel="% of images")
-    _mark_best(upper[1], logged.get("val/top1", []))
+    _mark_best(upper[0 if monitor in losses else 1], logged.get(monitor, []), monitor, mode)
     _plot(lower[0], logged, ["train/lr"] if "train/lr" in logged else [])
     lower[0].set(xlabel="epoch", ylabel="learning rate")
     lower[1].axis("off")
@@ -62,13 +64,13 @@ def curves(rows: Sequence[Mapping[str, str]]) -> dict[str, Points]:
     """What is logged -> its points over epochs done, the end of the first being 1.
 
     Args:
-        rows: Those of ``metrics.csv``: ``epoch`` from 0, ``step`` from 0, and what was logged then.
+        rows: Those of ``metrics.csv``: ``epoch`` from 1, ``step`` from 0, and what was logged then.
     """
     whole = [row for row in rows if row.get("epoch") and row.get("step")]
     ends: dict[int, int] = {}
     for row in whole:
         ends[int(row["epoch"])] = max(ends.get(int(row["epoch"]), 0), int(row["step"]) + 1)
-    steps = max((end / (epoch + 1) for epoch, end in ends.items()), default=1.0)  # of one epoch
+    steps = max((end / epoch for epoch, end in ends.items()), default=1.0)  # of one epoch
     names = [name for name in (rows[0] if rows else ()) if name and name not in ("epoch", "step")]
     found = {
         name: [((int(row["step"]) + 1) / steps, float(row[name])) for row in rows if row.get(name) and row.get("step")]
@@ -94,16 +96,24 @@ def _plot(axis: "Axes", logged: Mapping[str, Points], names: Sequence[str], *, p
     axis.grid(alpha=0.3)
 
 
-def _mark_best(axis: "Axes", accuracies: Points) -> None:
-    if not accuracies:
+def _mark_best(axis: "Axes", points: Points, monitor: str, mode: str) -> None:
+    if not points:
         return
-    epoch, share = max(accuracies, key=lambda point: point[1])  # the first of equals, as the checkpoint's
-    axis.plot([epoch], [100 * share], "*", color=ORANGE, markersize=14, zorder=5)
+    best = min if mode == "min" else max
+    epoch, value = best(points, key=lambda point: point[1])  # the first of equals, as the checkpoint's
+    percent = "/top" in monitor
+    shown = 100 * value if percent else value
+    color = KNOWN.get(monitor, ("", {"color": GREY}))[1]["color"]
+    if monitor in KNOWN:
+        axis.plot([epoch], [shown], "*", color=color, markersize=15, markeredgecolor="white", zorder=5)
+    else:
+        axis.axvline(epoch, color=color, linestyle=":")
     axis.annotate(
-        f"best: {100 * share:.2f} %, epoch {epoch:.3g}",
-        (epoch, 100 * share),
+        f"best: {shown:.2f} %, epoch {epoch:.3g}" if percent else f"best {monitor}: {value:.4g}, epoch {epoch:.3g}",
+        (epoch, shown) if monitor in KNOWN else (epoch, axis.get_ylim()[1]),
         xytext=(-6, -34),
         textcoords="offset points",
         ha="right" if epoch > sum(axis.get_xlim()) / 2 else "left",
         fontsize=9,
+        color=color,
     )

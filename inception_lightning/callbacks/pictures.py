@@ -35,15 +35,19 @@ SIDE = 96  # pixels that a small view is enlarged to
 class Pictures(Callback):
     """Draws ``views.png`` before training, ``curves.png`` and ``predictions.png`` after it, the latter for W&B too."""
 
-    def __init__(self, folder: Path, best: Path | None = None) -> None:
+    def __init__(self, folder: Path, best: Path | None = None, *, monitor: str = "val/top1", mode: str = "max") -> None:
         """Create the callback.
 
         Args:
             folder: The run's folder: ``metrics.csv`` is read from it, the pictures are written into it.
             best: Where the best checkpoint will be, whose predictions are shown; without it, those of the last epoch.
+            monitor: What the best checkpoint is chosen by, which is marked in ``curves.png``.
+            mode: Whether the best is the ``max`` or the ``min``.
         """
         self.folder = folder
         self.best = best
+        self.monitor = monitor
+        self.mode = mode
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write what the network will see of `VIEWS` training images in the first epoch, once for a run."""
@@ -60,7 +64,7 @@ class Pictures(Callback):
             return
         if (self.folder / "metrics.csv").is_file():
             with spared("curves.png"):
-                self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv"))
+                self._save(trainer, "curves", draw_curves(self.folder / "metrics.csv", self.monitor, self.mode))
         if shards_weights(trainer):
             log.info("predictions.png is left out: each process has a part of the network, and one alone would wait")
         elif isinstance(data, ImageDataModule) and isinstance(pl_module, InceptionClassifier):

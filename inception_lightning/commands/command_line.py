@@ -1,6 +1,8 @@
 """The command line of ``fit``, ``validate``, ``test`` and ``predict``: words and pages, each read once."""
 
+import itertools
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,9 @@ TRUST, TRUST_ALL = "--trust", "--trust-config"
 PAGE = ("-c", "--config")
 HELP = ("-h", "--help")
 HELP_ALL = "--help-all"
+
+RUNS = "runs"
+"""Where the folders of runs are by default."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,11 @@ class CommandLine:
         """What the last flag gives to a dotted ``key``; or None."""
         return next(self._in_flags(key), None)
 
+    def texts(self) -> Iterator[str]:
+        """Every text that a flag says, also within the lists and objects that it writes out."""
+        for flag in self.flags:
+            yield from leaves(flag_value(flag.partition("=")[2] or flag))
+
     def _values(self, *keys: str) -> Iterator[Any]:
         yield from self._in_flags(*keys)
         for page in reversed(self.pages):
@@ -121,6 +131,38 @@ def in_page(page: Any, key: str) -> Any:
     for part in key.split("."):
         page = page.get(part) if isinstance(page, dict) else None
     return page
+
+
+def flag_values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The dotted name of each flag among ``words``, and its text."""
+    for word, following in itertools.pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            yield name[2:].rstrip("+"), value if equals else following
+
+
+def nested(name: str, value: Any) -> Any:
+    """The page that says ``value`` for a dotted name."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value
+
+
+def flag_value(text: str) -> Any:
+    """What the parser makes of a flag's text."""
+    try:
+        return parse_page(f"value:\n{textwrap.indent(text, '  ')}", "")["value"]
+    except InputError:
+        return text
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The texts in lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from leaves(inner)
 
 
 def as_flag(page: dict[str, Any]) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from inception_lightning.commands.command_line import PAGE, TRUST, TRUST_ALL, CommandLine
+from inception_lightning.commands.command_line import PAGE, RUNS, TRUST, TRUST_ALL, CommandLine
 from inception_lightning.commands.data import read_data
-from inception_lightning.commands.defaults import RUNS
 from inception_lightning.commands.options import Options
+from inception_lightning.commands.refusals import refuse_pages
 from inception_lightning.configurable import KEY
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.division import DividedImages
@@ -38,6 +38,7 @@ def main(words: Sequence[str]) -> int:
     line = CommandLine.read(["fit", *rest, *(f"{TRUST}={name}" for name in arguments.trust)])
     if arguments.all:
         line = CommandLine.read(["fit", *rest, TRUST_ALL])
+    refuse_pages(line)
     if arguments.folds < 2:
         raise InputError(f"--folds must be at least 2, got {arguments.folds}")
     if any(flag.partition("=")[0] in ("--data.fold", "--ckpt_path", "--resume") for flag in line.flags):

@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from inception_lightning import models
-from inception_lightning.commands.command_line import CommandLine, as_flag, in_page, without_class
+from inception_lightning.commands.command_line import RUNS, CommandLine, as_flag, in_page, without_class
 from inception_lightning.configurable import KEY, class_path, subclasses
 from inception_lightning.data.files import ImagesInFiles
 from inception_lightning.data.folder import Photos
@@ -19,9 +19,6 @@ from inception_lightning.runs.resuming import Continued
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import locate
 from inception_lightning.weights.load import describe
-
-RUNS = "runs"
-"""Where the folders of runs are by default."""
 
 OURS = {name: f"{models.__name__}.{name}" for name in models.__all__}
 """The networks that a name alone means, though torchvision and timm have classes of the same name."""
@@ -91,6 +88,8 @@ def start_of(line: CommandLine) -> Start:
     if run is not None:
         held = Continued.read(run)
         page = {key: value for key, value in held.page.items() if key != "allow_changes"}  # it is said each time
+        if isinstance(trainer := page.get("trainer"), dict):  # the run may have been moved
+            page["trainer"] = trainer | {"default_root_dir": str(run.parent)}
         return Start(_model_class(line, (page,)), (page,), held.checkpoint, held)
     named = [] if (said := line.said("ckpt_path")) is None else [str(said)]
     named += _ensemble(line)

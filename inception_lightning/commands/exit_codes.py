@@ -3,6 +3,7 @@
 It imports neither torch nor Lightning: some commands, and most mistakes, need neither.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -19,6 +20,12 @@ SIGNALLED = (129, 130, 143)
 
 TRACEBACK = "INCEPTION_LIGHTNING_TRACEBACK"
 """The variable of the environment that asks for tracebacks where a library refuses a setting."""
+
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What a disk that cannot take a file says."""
+
+NO_ACCESS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+"""What the system says of a path that nobody can use as it is."""
 
 PATIENCE = 20.0
 """Seconds that the other processes wait for the first, whose sentence people read."""
@@ -56,17 +63,30 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return 130
     except SystemExit as stop:
         return _exited(stop)
-    except RuntimeError as error:  # torch's signal handler raises some wherever the program is
-        stop_of = _worker_died(error) or peer_died(error)
-        if stop_of is not None:
-            return _stopped(stop_of)
-        if not _is_refusal(error):
-            raise
-        return _refused(error)
     except Exception as error:
-        if not _is_refusal(error):
-            raise
-        return _refused(error)
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """End by what a library or the system has raised, where that says something to people; a bug has its traceback."""
+    stop = _not_stored(error)
+    if isinstance(error, RuntimeError):  # torch's signal handler raises some wherever the program is
+        stop = _worker_died(error) or peer_died(error)
+    if stop is not None:
+        return _stopped(stop)
+    if isinstance(error, OSError) and error.errno in NO_ACCESS and TRACEBACK not in os.environ:
+        error = InputError(f"{error.filename}: {error.strerror}: say another place, or see to the rights there")
+    elif not _is_refusal(error):
+        raise error
+    return _refused(error)
+
+
+def _not_stored(error: Exception) -> Stop | None:
+    """What to say where a disk cannot take a file, wherever that shows."""
+    if not isinstance(error, OSError) or error.errno not in STORAGE or TRACEBACK in os.environ:
+        return None
+    what = error.filename or "a file"
+    return Stop(f"{what} cannot be written ({error.strerror}): free some space there, or say another place", 74)
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -7,8 +7,7 @@ import torch
 
 from inception_lightning.callbacks.predictions import PredictionWriter
 from inception_lightning.callbacks.progress import LineProgress
-from inception_lightning.commands.command_line import CommandLine
-from inception_lightning.commands.defaults import RUNS
+from inception_lightning.commands.command_line import RUNS, CommandLine
 from inception_lightning.commands.options import Options
 from inception_lightning.deployment.formats import format_of
 from inception_lightning.deployment.predicting import ExportedClassifier, WholePhotos

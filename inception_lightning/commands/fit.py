@@ -47,15 +47,16 @@ from inception_lightning.callbacks import (
 from inception_lightning.callbacks.best import BEST
 from inception_lightning.callbacks.continuation import KEY as CONTINUATION
 from inception_lightning.commands import kept
-from inception_lightning.commands.command_line import CommandLine, in_page
+from inception_lightning.commands.command_line import RUNS, CommandLine, in_page
 from inception_lightning.commands.complaints import known_options, names, refusal, sentence
-from inception_lightning.commands.defaults import RUNS, Member, Start, start_of
+from inception_lightning.commands.defaults import Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
+    refuse_continued,
     refuse_crowd,
     refuse_options,
-    refuse_variables,
+    refuse_pages,
     warn_of_slow_precision,
 )
 from inception_lightning.configurable import class_path
@@ -65,14 +66,21 @@ from inception_lightning.loading.bands import RGB, channels
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
-from inception_lightning.runs.folder import PAGE, check_place, checkpoints_of, forget_chosen, held, new_run_folder
+from inception_lightning.runs.folder import (
+    PAGE,
+    check_place,
+    checkpoints_of,
+    forget_chosen,
+    held,
+    new_run_folder,
+)
 from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.runs.resuming import rates_change, refuse_changes, refuse_other_processes
 from inception_lightning.runs.signals import SIGNALS
 from inception_lightning.runs.wandb import Wandb, wandb_logger
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.training.validation_scores import KNOWN, LOWER_IS_BETTER
-from inception_lightning.trust import refuse_reach, root_of, trusting
+from inception_lightning.trust import trusting
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +124,12 @@ def main(words: Sequence[str], cli: "type[InceptionCLI] | None" = None) -> None:
         predict_by_file(line)
         return
     with trusting(line.trusted), contextlib.ExitStack() as until_the_end:
-        for page, file in zip(line.pages, line.files, strict=True):
-            refuse_variables(page)
-            if line.trusted is not None:
-                refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+        refuse_pages(line)
         try:
-            (cli or InceptionCLI)(line, start_of(line), until_the_end).run()
+            start = start_of(line)
+            if start.continued is not None:
+                refuse_continued(start.continued, line)
+            (cli or InceptionCLI)(line, start, until_the_end).run()
         except Stop:
             raise
         except Exception as error:
@@ -461,13 +469,13 @@ class InceptionCLI(LightningCLI):
     def _scores(self, place: Path) -> ScoresReport:
         """The folder of scores, beside the run whose checkpoint is evaluated, unless another place is said."""
         command, facts = self.line.command, []
-        if self.start.checkpoint is not None:
-            path = self.start.checkpoint.path
+        path = self.start.checkpoint.path if self.start.checkpoint is not None else None
+        if path is not None:
             facts.append(f"Checkpoint {path}.")
             run = path.absolute().parent.parent
             if (run / PAGE).is_file() and self.line.said("trainer.default_root_dir") is None:
                 place = Path(os.path.relpath(run.parent)) if run.is_relative_to(Path.cwd()) else run.parent
-        return ScoresReport(new_run_folder(place, f"{command}-"), name=command, facts=facts)
+        return ScoresReport(new_run_folder(place, f"{command}-"), name=command, facts=facts, checkpoint=path)
 
     def _calibrate(self) -> Calibrate:
         assert self.start.checkpoint is not None  # or there was nothing to start from
@@ -490,6 +498,7 @@ class InceptionCLI(LightningCLI):
         best = place / BEST
         before = self.start.continued.page if self.start.continued else self.content
         speed = Speed(folder)
+        monitor, mode = str(checkpoint.monitor), checkpoint.mode
         return [
             RunFolder(folder, self.page, shlex.join(["lightning", *self.line.words])),
             self._recipe(),
@@ -499,17 +508,10 @@ class InceptionCLI(LightningCLI):
             Continuation(folder=place, signals=SIGNALS, **vars(self.config_init.last)),
             Monitors(),
             checkpoint,
-            Pictures(folder, best),
+            Pictures(folder, best, monitor=monitor, mode=mode),
             Confusion(folder),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
-            RunSummary(
-                folder,
-                best,
-                speed,
-                monitor=str(checkpoint.monitor),
-                mode=checkpoint.mode,
-                trusted=self.line.trusted or (),
-            ),
+            RunSummary(folder, best, speed, monitor=monitor, mode=mode, trusted=self.line.trusted or ()),
             speed,  # last, so that what the others do counts as the step's time
         ]
 
@@ -530,10 +532,12 @@ class InceptionCLI(LightningCLI):
     def _loggers(self, folder: Path, wanted: Any) -> list[Logger]:
         if wanted is False:
             return []
+        metrics = MetricsFile(folder / "metrics.csv")
+        if wanted not in (None, True):
+            return [metrics, *_as_list(wanted)]
         before = self._held["wandb"] if self.start.continued else None
         weights_and_biases = wandb_logger(folder, self.config_init.wandb, before)
-        others = [weights_and_biases] if weights_and_biases else []
-        return [MetricsFile(folder / "metrics.csv"), *(others if wanted in (None, True) else _as_list(wanted))]
+        return [metrics, *([weights_and_biases] if weights_and_biases else [])]
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -4,13 +4,18 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback
 
+from inception_lightning.commands.command_line import RUNS, CommandLine, flag_values, nested
 from inception_lightning.errors import InputError
+from inception_lightning.runs.folder import checkpoint_place
+from inception_lightning.runs.resuming import Continued
+from inception_lightning.trust import refuse_reach, root_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,35 @@ HALVES = {"bf16": ("bfloat16", "bf16"), "16": ("float16", "fp16")}
 """How a precision of the Trainer begins: its name, and what a CPU that computes in it has among its capabilities."""
 
 VARIABLE = re.compile(r"\$\{\w+\}")
+
+
+def refuse_pages(line: CommandLine) -> None:
+    """Hold the pages of a command line to what a page may say, wherever its runs go.
+
+    Raises:
+        InputError: One would write elsewhere, send what a run logs to somebody, or is taken for a shell script.
+    """
+    for page, file in zip(line.pages, line.files, strict=True):
+        refuse_variables(page)
+        if line.trusted is not None:
+            refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+    if line.trusted is not None:
+        for name, value in flag_values(line.flags):
+            if os.path.isfile(value):  # a page for a part of the settings, and as much a stranger's
+                refuse_reach(nested(name, value), Path(line.flagged("trainer.default_root_dir") or RUNS))
+
+
+def refuse_continued(continued: Continued, line: CommandLine) -> None:
+    """Hold the page of a run that goes on to the same: unless it is trusted, the run may be a stranger's.
+
+    It writes beside itself, where its checkpoints lie already, and wherever the command line says so too.
+
+    Raises:
+        InputError: It would write elsewhere, or send what it logs to somebody.
+    """
+    if line.trusted is not None:
+        own = checkpoint_place(continued.page)
+        refuse_reach(continued.page, continued.run.parent, said=[*line.texts(), *([own] if own else [])])
 
 
 def refuse_variables(page: Any, key: str = "") -> None:

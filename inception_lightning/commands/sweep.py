@@ -1,17 +1,13 @@
 """``lightning sweep``: the runs of a W&B sweep file on this machine, with no server."""
 
-import itertools
 import logging
 import shlex
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from inception_lightning.commands import options
-from inception_lightning.commands.command_line import TRUST, TRUST_ALL
+from inception_lightning.commands.command_line import TRUST, TRUST_ALL, flag_value, flag_values, nested
 from inception_lightning.errors import InputError, visible
-from inception_lightning.pages import parse_page
 from inception_lightning.studies.sweep import run_sweep
 from inception_lightning.studies.sweep_file import ARGUMENTS, Sweep, read
 from inception_lightning.studies.sweep_run import folder_name, plan
@@ -59,22 +55,8 @@ def refuse_reach_of(sweep: Sweep, place: Path) -> None:
     """
     values = [(name, value) for choice in sweep.choices for name, value in choice.items()]
     texts = [f"--{name}={value}" for name, value in values if not isinstance(value, int | float)]
-    for word, following in itertools.pairwise([*sweep.command, *dict.fromkeys(texts), ""]):
-        name, equals, value = word.partition("=")
-        if not name.startswith("--"):
-            continue
-        page = _data(value if equals else following)
-        for part in reversed(name[2:].rstrip("+").split(".")):
-            page = {part: page}
-        refuse_reach(page, place)
-
-
-def _data(text: str) -> Any:
-    """What the parser of ``fit`` makes of a flag's text."""
-    try:
-        return parse_page(f"value:\n{textwrap.indent(text, '  ')}", "")["value"]
-    except InputError:
-        return text
+    for name, text in flag_values([*sweep.command, *dict.fromkeys(texts)]):
+        refuse_reach(nested(name, flag_value(text)), place)
 
 
 def is_own_command(words: Sequence[str]) -> bool:

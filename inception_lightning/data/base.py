@@ -23,7 +23,7 @@ from inception_lightning.loading import shared_memory
 from inception_lightning.loading.bands import RGB, Bands, Pixels
 from inception_lightning.loading.crops import Crops
 from inception_lightning.loading.dataset import ImageDataset, Label
-from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate
+from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate, leave_signals_to_parent
 from inception_lightning.loading.quarantine import Quarantine
 from inception_lightning.loading.sampler import BalancedSampler, EvaluationSampler, TrainSampler
 from inception_lightning.loading.shared_memory import BatchBuffers
@@ -237,16 +237,19 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         """The images of one split as evaluation shows them to the network."""
         return FixedViews(self.dataset(split), self.crops.build(self.evaluation, self.image_size))
 
-    def _prediction_loader(self) -> DataLoader[tuple[Tensor, Label]]:
+    def prediction_loader(self, sampler: EvaluationSampler | None = None) -> DataLoader[tuple[Tensor, Label]]:
+        """Every image of test once, or those of ``sampler``, in order."""
         # Lightning makes a loader of its own from this one
         views = self.views("test")
+        every = EvaluationSampler(len(views.dataset), views.view.count)
         return DataLoader(
             views,
             batch_size=self.batch_size,
-            sampler=EvaluationSampler(len(views.dataset), views.view.count),
+            sampler=every if sampler is None else sampler,
             num_workers=self._workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=leave_signals_to_parent,
             generator=torch.Generator(),
         )
 

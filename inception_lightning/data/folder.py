@@ -24,6 +24,7 @@ from inception_lightning.data.splits import Splits, find_splits
 from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.bands import Content
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles, Label
+from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.listing import (
     FileNames,
     LeftOut,
@@ -292,11 +293,19 @@ class Photos(ImagesInFiles):
         """The photos, with their own index in place of a class."""
         return self._unread.seen_as(self.bands)
 
+    def why_unreadable(self, index: int) -> str:
+        """Why a photo could not be read: its loader has seen it in another process, and it is read once more."""
+        try:
+            self.dataset("test").open(index).pixels()
+        except ImageInputError as error:
+            return error.reason
+        return "it could not be read at first"
+
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, Label]]:
         """Every photo once, in order."""
         if self.left_out.counts and (self.trainer is None or self.trainer.is_global_zero):
             log.warning("%s", self.left_out.text())
-        return self._prediction_loader()
+        return self.prediction_loader()
 
     def views(self, split: Split) -> PhotoViews:
         """The photos as evaluation shows them to the network."""

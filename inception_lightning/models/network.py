@@ -1,6 +1,6 @@
 """`Inception`: named stages, one classifier, auxiliary heads. Every variant is a table given to it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -148,14 +148,25 @@ class Inception(Configurable, nn.Module):
         """Normalised images (N, C, H, W) -> {stage name: activation (N, F, H', W')}, in order."""
         return self._pass(images, self.stages)[1]
 
-    def _pass(self, images: Tensor, kept: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The last stage's activation, and those of the stages in ``kept``.
+    def forward_to(self, images: Tensor, stage: str) -> Tensor:
+        """Normalised images (N, 3, H, W) -> the activation of one stage (N, C, H', W'); later ones are not computed.
+
+        Raises:
+            InputError: There is no such stage, or the images do not fit.
+        """
+        one_of("stage", stage, self.stages)
+        return self._pass(images, (), self.stages[: self.stages.index(stage) + 1])[0]
+
+    def _pass(
+        self, images: Tensor, kept: Collection[str], stages: Sequence[str] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The activation of the last of the ``stages``, by default of all, and those of the stages in ``kept``.
 
         The others are let go, so that the next stage finds their memory warm.
         """
         ends = {}
         x = size_checked(images, *self._sides())
-        for name in self.stages:
+        for name in self.stages if stages is None else stages:
             stage = self.get_submodule(name)
             recomputed = name in self.recomputed and torch.is_grad_enabled()
             x = recompute(stage, x) if recomputed else stage(x)

@@ -112,7 +112,7 @@ def newest_scores(folder: Path) -> dict[str, str]:
         newest = max(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
         with newest.open(newline="") as file:
             last = [row for row in csv.DictReader(file) if row.get("val/top1")][-1]
-        return {"epoch": str(int(last["epoch"]) + 1), "top-1 %": f"{100 * float(last['val/top1']):.2f}"}
+        return {"epoch": last["epoch"], "top-1 %": f"{100 * float(last['val/top1']):.2f}"}
     except (OSError, ValueError, LookupError, TypeError, csv.Error):
         return {}
 

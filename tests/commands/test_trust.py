@@ -4,8 +4,10 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socketserver
 import sys
+import tarfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 
 from inception_lightning.__main__ import main
@@ -106,6 +109,53 @@ def test_a_page_writes_and_sends_nothing_elsewhere(
     assert "--trust-config" in capsys.readouterr().err
     assert (theirs / "mine.txt").read_text() == "mine"
     assert [path.name for path in theirs.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("words", [["--trainer.logger=log.yaml"], ["--trainer.logger", "log.yaml"], ["--config=page"]])
+def test_a_page_that_another_one_names_says_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    quickstart = ROOT / SMALL[0].partition("=")[2]
+    here = tmp_path / "here"
+    here.mkdir()
+    logger = {"class_path": "CSVLogger", "init_args": {"save_dir": str(tmp_path / "outside")}}
+    (here / "log.yaml").write_text(json.dumps(logger))
+    (here / "page").write_text("trainer: {logger: [log.yaml]}\n")
+    monkeypatch.chdir(here)
+    assert main(["fit", f"--config={quickstart}", *SMALL[1:], *words]) == 2
+    assert "a page may write below runs only, not into" in capsys.readouterr().err
+    (here / "log.yaml").write_text('{"class_path": "CSVLogger", "init_args": "log.yaml"}')
+    assert main(["fit", f"--config={quickstart}", *SMALL[1:], *words]) == 2
+    assert "leads to itself" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_a_run_that_goes_on_writes_nothing_elsewhere_unless_it_is_said_again(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be the run of a stranger, and its page is a page."""
+    run, theirs = tmp_path / "runs" / "one", tmp_path / "home"
+    shutil.copytree(whole, run)
+    theirs.mkdir()
+    page = run / "config.yaml"
+    own = yaml.safe_load(page.read_text())
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(theirs)}}
+    resume = ["fit", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"]
+    for callback in (False, True):
+        place = {"callbacks": [own_checkpoint(theirs)]} if callback else {"logger": logger}
+        page.write_text(yaml.safe_dump(own | {"trainer": own["trainer"] | place}))
+        assert main(resume) == 2
+        assert f"a page may write below {run.parent} only, not into {theirs}" in capsys.readouterr().err
+        assert not list(theirs.iterdir())
+    page.write_text(yaml.safe_dump(own | {"trainer": own["trainer"] | {"logger": logger, "default_root_dir": "/"}}))
+    again = [f"--trainer.logger={json.dumps(logger)}", "--trainer.max_epochs=4", "--trainer.limit_train_batches=2"]
+    assert main([*resume, *again, "--allow_changes=true"]) == 0, capsys.readouterr()
+    assert list(theirs.rglob("metrics.csv"))
+    assert yaml.safe_load(page.read_text())["trainer"]["default_root_dir"] == str(run.parent)
+
+
+def own_checkpoint(place: Path) -> dict[str, Any]:
+    return {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"dirpath": str(place)}}
 
 
 @pytest.mark.parametrize(
@@ -407,6 +457,13 @@ PATHS = [
     ["dashboard", "{run}"],
     ["sweep", "{page}"],
     *(["data", word, "--config={page}"] for word in ("check", "show")),
+    ["data", "prepare", "{address}/a.tar", "--root={run}/images"],
+    ["data", "prepare", "{run}/a.tar", "--root={run}/images"],
+    ["data", "shard", "--config={page}", "--out={run}/shards"],
+    ["calibrate", "--config={page}", "--ckpt_path={address}/a.ckpt"],
+    *(["export", f"--{source}={{address}}/a.ckpt", "--out={run}/exported"] for source in ("ckpt_path", "weights")),
+    ["predict", "--model={address}/a.onnx", "--data.root={run}"],
+    ["fid", "{run}", "{run}", "--weights={address}/a.pth"],
 ]
 
 
@@ -421,6 +478,8 @@ def test_no_public_path_sends_a_secret_or_writes_outside(
     (outside / "mine.txt").write_text("mine")
     page = run / "config.yaml"
     page.write_text(text.format(address=address, outside=outside))
+    with tarfile.open(run / "a.tar", "w") as archive:
+        archive.add(page, "../../../outside/mine.txt")
     monkeypatch.chdir(run.parent.parent)
     for name, secret in (("WANDB_API_KEY", "s" * 40), ("HF_TOKEN", "hf_" + "s" * 34), ("WANDB_MODE", "online")):
         monkeypatch.setenv(name, secret)
@@ -435,6 +494,19 @@ def test_no_public_path_sends_a_secret_or_writes_outside(
     assert [path.name for path in outside.iterdir()] == ["mine.txt"]
     assert (outside / "mine.txt").read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} <= {"here", "outside", "evil_on_import.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("text", [SENDS, ROOTS, PLACES])
+def test_crossval_holds_pages_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "page.yaml").write_text(text.format(address="http://127.0.0.1:1", outside=tmp_path / "outside"))
+    monkeypatch.chdir(here)
+    assert main(["crossval", f"--config={ROOT / SMALL[0].partition('=')[2]}", "--config=page.yaml", "--folds=2"]) == 2
+    assert "a page may" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 def test_the_listener_hears(listener: tuple[str, list[bytes]]) -> None:

@@ -139,6 +139,7 @@ def test_whoever_is_told_all_is_saved(
             for case in (
                 *(Case(2, 0, "start-up", whom, "SIGTERM") for whom in ("parent", "child", "group")),
                 *(Case(1, 0, "pictures", "parent", name) for name in ("SIGTERM", "SIGHUP")),
+                Case(2, 0, "pictures", "child", "SIGTERM"),
                 Case(1, 2, "step", "child", "SIGTERM"),
                 Case(2, 2, "save", "group", "SIGINT"),
             )
