@@ -22,6 +22,7 @@ from inception_lightning.evaluation.predictions_csv import Predictions, precisio
 from inception_lightning.evaluation.report import write_report
 from inception_lightning.evaluation.terminal import remarks, table
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.pictured import how_pictured
 from inception_lightning.loading.sampler import EvaluationSampler
 from inception_lightning.loading.views import FixedViews
 from inception_lightning.training.classifier import InceptionClassifier
@@ -226,4 +227,6 @@ def _facts(module: InceptionClassifier) -> list[str]:
         said.append(f"An ensemble of {len(module.members) + 1} networks, whose {averaged}.")
     if module.temperature != 1:
         said.append(f"Calibrated with the temperature {module.temperature:.4g}.")
+    if how := how_pictured(len(module.mean), module.pixels):
+        said.append(how)
     return said

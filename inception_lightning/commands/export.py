@@ -110,6 +110,7 @@ def _data(line: CommandLine, network: Trained, flags: Sequence[str]) -> ImageDat
             f"the network knows {network.module.num_classes} classes and {type(data).__name__} has {data.num_classes}: "
             "say --data.root with the images that it was trained for"
         )
+    network.module.check_bands(data)
     refuse_other_classes(network.module.class_names, data.class_names)
     if not network.module.class_names:
         network.module.class_names = tuple(data.class_names)
@@ -117,7 +118,7 @@ def _data(line: CommandLine, network: Trained, flags: Sequence[str]) -> ImageDat
 
 
 def _about(module: InceptionClassifier, data: ImageDataModule) -> About:
-    return About.of(module, data.image_size, data.evaluation)
+    return About.of(module, data.image_size, data.evaluation, data.bands)
 
 
 def _origin(network: Trained, data: ImageDataModule, verdict: Verdict) -> Origin:
