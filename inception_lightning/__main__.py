@@ -28,6 +28,8 @@ COMMANDS = {
     "dashboard": "dashboard",
     "data": "data",
     "fid": "fid",
+    "embed": "embed",
+    "explain": "explain",
     "init": "init",
     "schema": "schema",
     "completion": "completion",
@@ -53,6 +55,8 @@ commands:
   dashboard  push the W&B dashboard, or write it as a file
   data       check, show or prepare images
   fid        how far generated images are from real ones
+  embed      the features of photos, as a table or an array
+  explain    which places of photos speak for their classes, as pictures and a page
   init       make a folder of your own: a page, a package, a test
   schema     print what a page may say, as a JSON schema for editors
   completion print what bash or zsh needs to complete these words: eval "$(lightning completion)"
@@ -74,6 +78,8 @@ examples:
   lightning predict --model exported/inceptionv3.onnx --data.root photos
   lightning data check --root photos
   lightning fid photos generated
+  lightning embed photos --ckpt_path best --out features.parquet
+  lightning explain photos --ckpt_path best
 
 options:
   -c, --config FILE      a YAML page; several are merged, the later wins, and flags win over all
@@ -113,7 +119,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int | None:
     if words[0] not in COMMANDS:
         raise InputError(f"there is no command {words[0]}{instead(words[0], COMMANDS)}")
-    if words[0] == "fit":
+    if words[0] in ("fit", "embed"):
         signals.begin()
     try:
         if answered(words):

@@ -15,7 +15,6 @@ from torch import distributed
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import Stop
 from inception_lightning.evaluation.predictions_csv import BETWEEN
-from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.names import writable
 from inception_lightning.training.classifier import LabelPrediction, Prediction
 
@@ -68,7 +67,7 @@ class PredictionWriter(Callback):
             row = cells(classes, probabilities, photos.class_names)
             row = [str(photos.files[index]), *(row if number >= 0 else [""] * len(row))]
             if number < 0:
-                self.reasons[index] = _reason(photos, index)
+                self.reasons[index] = photos.why_unreadable(index)
             self.rows[index] = row
             new.append(index)
         begun = len(self.rows) > len(new) and bool(self.reasons) == had_reasons  # with a new column, all anew
@@ -138,12 +137,3 @@ def _class_cells(classes: list[int], probabilities: list[float], names: Sequence
 def _label_cells(labels: list[bool], probabilities: list[float], names: Sequence[str]) -> Row:
     said = BETWEEN.join(name for name, label in zip(names, labels, strict=True) if label)
     return [said, *(f"{probability:.6f}" for probability in probabilities)]
-
-
-def _reason(photos: Photos, index: int) -> str:
-    """Why a photo could not be read: its loader has seen it in another process, and it is read once more."""
-    try:
-        photos.dataset("test").open(index).pixels()
-    except ImageInputError as error:
-        return error.reason
-    return "it could not be read at first"

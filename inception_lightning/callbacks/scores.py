@@ -22,6 +22,7 @@ from inception_lightning.evaluation.predictions_csv import Predictions, precisio
 from inception_lightning.evaluation.report import write_report
 from inception_lightning.evaluation.terminal import remarks, table
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.pictured import how_pictured
 from inception_lightning.loading.sampler import EvaluationSampler
 from inception_lightning.loading.views import FixedViews
 from inception_lightning.training.classifier import InceptionClassifier
@@ -126,17 +127,19 @@ class Collecting(Callback):
 class ScoresReport(Collecting):
     """Prints the table of scores when an evaluation ends, and writes the folder of scores."""
 
-    def __init__(self, folder: Path, *, name: str, facts: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, name: str, facts: Sequence[str] = (), checkpoint: Path | None = None) -> None:
         """Prepare to write.
 
         Args:
             folder: Where everything goes.
             name: ``test`` or ``validate``: what the page is called.
             facts: Sentences about what is evaluated.
+            checkpoint: What is evaluated.
         """
         self.folder = folder
         self.name = name
         self.facts = facts
+        self.checkpoint = checkpoint
         super().__init__()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -169,7 +172,15 @@ class ScoresReport(Collecting):
                 mistakes = looked_at(mistakes, pl_module, images, view, range(len(answers.logits)))
         title = f"{self.name} of {type(pl_module.net).__name__}"
         facts = [*self.facts, *_facts(pl_module)]
-        found = write_report(self.folder, predictions, title=title, facts=facts, mistakes=mistakes, name=self.name)
+        found = write_report(
+            self.folder,
+            predictions,
+            title=title,
+            facts=facts,
+            mistakes=mistakes,
+            name=self.name,
+            checkpoint=self.checkpoint,
+        )
         ours = {"top1", "top5", *found.overall} - {str(name) for name in pl_module.val_metrics}  # one's own are shown
         known = {f"{split}/{name}" for split in ("test", "val") for name in ours}
         further = {name: float(value) for name, value in trainer.callback_metrics.items() if name not in known}
@@ -216,4 +227,6 @@ def _facts(module: InceptionClassifier) -> list[str]:
         said.append(f"An ensemble of {len(module.members) + 1} networks, whose {averaged}.")
     if module.temperature != 1:
         said.append(f"Calibrated with the temperature {module.temperature:.4g}.")
+    if how := how_pictured(len(module.mean), module.pixels):
+        said.append(how)
     return said

@@ -16,6 +16,9 @@ PAGE = ("-c", "--config")
 HELP = ("-h", "--help")
 HELP_ALL = "--help-all"
 
+RUNS = "runs"
+"""Where the folders of runs are by default."""
+
 
 @dataclass(frozen=True)
 class CommandLine:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from inception_lightning.commands.command_line import PAGE, TRUST, TRUST_ALL, CommandLine
+from inception_lightning.commands.command_line import PAGE, RUNS, TRUST, TRUST_ALL, CommandLine
 from inception_lightning.commands.data import read_data
-from inception_lightning.commands.defaults import RUNS
 from inception_lightning.commands.options import Options
 from inception_lightning.commands.refusals import refuse_pages
 from inception_lightning.configurable import KEY

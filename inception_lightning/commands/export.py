@@ -3,7 +3,6 @@
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import torch
 
 from inception_lightning.commands.command_line import CommandLine
 from inception_lightning.commands.data import read_data
-from inception_lightning.commands.defaults import RUNS, checkpoint_page
 from inception_lightning.commands.exit_codes import say_what_matters
-from inception_lightning.commands.options import Options
-from inception_lightning.configurable import KEY
+from inception_lightning.commands.options import Options, add_network
+from inception_lightning.commands.trained import Trained, trained
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.deployment.card import Origin, card
@@ -27,32 +25,11 @@ from inception_lightning.deployment.runtimes import Images
 from inception_lightning.deployment.verdict import BEFORE, INT8, Verdict
 from inception_lightning.errors import InputError, visible
 from inception_lightning.loading.dataset import ImageDataset
-from inception_lightning.models.network import Inception
-from inception_lightning.runs.checkpoints import local, read_checkpoint, refuse_other_classes
-from inception_lightning.runs.folder import newest
+from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.trust import trusting
-from inception_lightning.weights.load import pretrained
-from inception_lightning.weights.public import Preprocessing
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained network, and what is known of its data.
-
-    Attributes:
-        module: It, in evaluation mode.
-        data: Class path and arguments of the data that it was trained on, as a checkpoint has them.
-        weights: The public weights that it has or started from.
-        name: What its files are called.
-    """
-
-    module: InceptionClassifier
-    data: dict[str, Any] | None
-    weights: str | None
-    name: str
 
 
 def main(words: Sequence[str]) -> None:
@@ -71,22 +48,22 @@ def main(words: Sequence[str]) -> None:
     for name in formats:
         FORMATS[name].check(f"--format {name}", writes=True)
     with trusting(line.trusted):
-        trained = _trained(line, arguments)
-        data = _data(line, trained, flags)
-    about = _about(trained.module, data)
+        network = trained(line, arguments)
+        data = _data(line, network, flags)
+    about = _about(network.module, data)
     out: Path = arguments.out
-    files = {name: out / f"{trained.name}{FORMATS[name].suffix}" for name in formats}
+    files = {name: out / f"{network.name}{FORMATS[name].suffix}" for name in formats}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, file in files.items():
             print(f"writing {visible(str(file))}", flush=True)
-            FORMATS[name].write(trained.module.net, about, file)
+            FORMATS[name].write(network.module.net, about, file)
         if arguments.int8:
-            files[INT8] = out / f"{trained.name}.int8.onnx"
+            files[INT8] = out / f"{network.name}.int8.onnx"
             print(f"writing {visible(str(files[INT8]))}, calibrated on {arguments.calibration} images", flush=True)
             quantise(files["onnx"], files[INT8], _calibration(data.dataset("train"), arguments.calibration))
-        verdict = _prove(trained.module, about, data.dataset("val"), files, arguments)
-        (out / "README.md").write_text(card(about, _origin(trained, data, verdict), files, verdict.markdown()), "utf-8")
+        verdict = _prove(network.module, about, data.dataset("val"), files, arguments)
+        (out / "README.md").write_text(card(about, _origin(network, data, verdict), files, verdict.markdown()), "utf-8")
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     print(verdict.text())
@@ -124,56 +101,34 @@ def _calibration(images: ImageDataset, count: int) -> Iterator[Images]:
         yield as_batch([images.open(index).pixels()])
 
 
-def _trained(line: CommandLine, arguments: argparse.Namespace) -> Trained:
-    if arguments.weights:
-        net = pretrained(arguments.weights, aux=False)
-        module = InceptionClassifier(net).eval()
-        return Trained(module, None, arguments.weights, Path(arguments.weights).stem)
-    place, named = Path(arguments.runs), arguments.ckpt_path
-    path = newest(place, named) if named in ("best", "last") else local(named)
-    held = read_checkpoint(path)[KEY]
-    module = InceptionClassifier.load_from_checkpoint(path, trust=line.trusted)
-    if not isinstance(module, InceptionClassifier):
-        raise InputError(f"{path} is a {type(module).__name__}, and only an InceptionClassifier can be exported")
-    return Trained(module, held, held.get("weights"), type(module.net).__name__.lower())
-
-
-def _data(line: CommandLine, trained: Trained, flags: Sequence[str]) -> ImageDataModule:
+def _data(line: CommandLine, network: Trained, flags: Sequence[str]) -> ImageDataModule:
     """The data for the proof: those that are said, or else those that the network was trained on."""
-    named = line.named("data")
-    if trained.data is not None:
-        page = checkpoint_page(trained.data, "export", named)["data"]
-    else:
-        net = trained.module.net
-        assert isinstance(net, Inception)
-        seen = Preprocessing.of(net)
-        view = {"fraction": seen.crop_fraction, "interpolation": seen.interpolation}
-        shown = {"image_size": seen.image_size, "evaluation": view}
-        page = {"class_path": named or "ImageFolder", "init_args": shown}
+    page = network.page("export", line.named("data"))
     data = read_data([{"data": page}, *line.pages], None, flags)
-    if data.num_classes != trained.module.num_classes:
+    if data.num_classes != network.module.num_classes:
         raise InputError(
-            f"the network knows {trained.module.num_classes} classes and {type(data).__name__} has {data.num_classes}: "
+            f"the network knows {network.module.num_classes} classes and {type(data).__name__} has {data.num_classes}: "
             "say --data.root with the images that it was trained for"
         )
-    refuse_other_classes(trained.module.class_names, data.class_names)
-    if not trained.module.class_names:
-        trained.module.class_names = tuple(data.class_names)
+    network.module.check_bands(data)
+    refuse_other_classes(network.module.class_names, data.class_names)
+    if not network.module.class_names:
+        network.module.class_names = tuple(data.class_names)
     return data
 
 
 def _about(module: InceptionClassifier, data: ImageDataModule) -> About:
-    return About.of(module, data.image_size, data.evaluation)
+    return About.of(module, data.image_size, data.evaluation, data.bands)
 
 
-def _origin(trained: Trained, data: ImageDataModule, verdict: Verdict) -> Origin:
+def _origin(network: Trained, data: ImageDataModule, verdict: Verdict) -> Origin:
     images = next(iter(verdict.agreements.values())).images
     where = getattr(data, "root", None)
     told = f"{type(data).__name__}{f' ({visible(Path(where).name)})' if where else ''}"
     return Origin(
         data=f"Scored on {images:,} validation images of {told}, {data.num_classes} classes.",
-        weights=trained.weights,
-        trained=trained.data is not None,
+        weights=network.weights,
+        trained=network.data is not None,
     )
 
 
@@ -190,14 +145,7 @@ def _options() -> Options:
         description=__doc__,
         epilog="--data.root FOLDER and the other options of the data choose the images for the proof",
     )
-    parser.add_argument("--ckpt_path", default="best", help="a checkpoint; best (default) or last of the newest run")
-    parser.add_argument("--weights", help="public weights, or a file of weights, instead of a checkpoint")
-    parser.add_argument(
-        "--runs",
-        "--trainer.default_root_dir",
-        default=RUNS,
-        help=f"where the newest run is looked for (default: {RUNS})",
-    )
+    add_network(parser)
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["onnx"], help="one or several (default: onnx)")
     parser.add_argument("--out", type=Path, default=Path("exported"), help="folder to write into (default: exported)")
     parser.add_argument("--int8", action="store_true", help="an ONNX file in 8 bits too")

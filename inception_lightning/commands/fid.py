@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from inception_lightning.commands import options
+from inception_lightning.commands.trained import accelerator
 from inception_lightning.errors import InputError, visible
 from inception_lightning.evaluation.fid import Moments, features, frechet_distance
 from inception_lightning.loading.listing import LeftOut, files_like
@@ -28,22 +29,13 @@ def main(words: Sequence[str]) -> None:
     if arguments.batch_size < 1 or arguments.num_workers < 0:
         raise InputError("--batch_size must be at least 1 and --num_workers at least 0")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    net = pretrained(arguments.weights, aux=False).eval().to(_device(arguments.device))
+    net = pretrained(arguments.weights, aux=False).eval().to(accelerator(arguments.device))
     net = faster(net).to(memory_format=torch.channels_last)
     real, generated = (_moments(path, net, arguments) for path in (arguments.real, arguments.generated))
     distance = frechet_distance(real, generated)
     told = {"distance": distance, "weights": arguments.weights, "features": len(real.mean)}
     told |= {"real": real.count, "generated": generated.count}
     print(json.dumps(told) if arguments.json else _sentence(told, str(net.config["init_args"].get("preset"))))
-
-
-def _device(name: str) -> torch.device:
-    try:
-        if name != "auto":
-            return torch.empty(0, device=name).device
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    except (RuntimeError, AssertionError) as error:  # torch built without it
-        raise InputError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
 
 
 def _moments(path: Path, net: Inception, arguments: Namespace) -> Moments:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from inception_lightning.commands.command_line import TRUST, TRUST_ALL
+from inception_lightning.commands.command_line import RUNS, TRUST, TRUST_ALL
 from inception_lightning.commands.typos import instead
 from inception_lightning.errors import InputError
 
@@ -95,6 +95,9 @@ def data() -> Options:
         command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}")
         command.add_argument("--root", type=Path, help="a folder of images, or a table of them, instead of a page")
         command.add_argument("--out", type=Path, default=out, help="the picture, or the list of bad images as a CSV")
+        if name == "check":
+            told = "measure mean and std of each channel, and print them as a page, or write it for --config"
+            command.add_argument("--statistics", type=Path, nargs="?", const=Path(), metavar="FILE", help=told)
     make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones")
     make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")
     make.add_argument("--root", type=Path, required=True, help="where the class folders go")
@@ -143,6 +146,73 @@ def fid() -> Options:
     return parser
 
 
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add those that name a trained network."""
+    parser.add_argument("--ckpt_path", help="a checkpoint; best (the default) or last of the newest run")
+    parser.add_argument("--weights", help="public weights, or a file of weights, instead of a checkpoint")
+    parser.add_argument(
+        "--runs",
+        "--trainer.default_root_dir",
+        default=RUNS,
+        help=f"where the newest run is looked for (default: {RUNS})",
+    )
+
+
+def _photos(parser: Options) -> None:
+    """Add those that say how photos are read."""
+    parser.add_argument("--data.batch_size", type=int, help="photos per batch and process")
+    parser.add_argument("--data.num_workers", type=int, help="processes that decode; 0 for none")
+    parser.add_argument("--data.image_size", type=int, help="side of the images, in pixels (default: as trained)")
+    parser.add_argument(TRUST, action="append", default=[], help="a package that the checkpoint may name")
+    parser.add_argument(TRUST_ALL, action="store_true", dest="all", help="let the checkpoint name everything")
+
+
+def embed() -> Options:
+    """Those of ``lightning embed``."""
+    parser = Options(
+        "lightning embed",
+        description="The features of photos, a row of each. A call that was stopped goes on where it was.",
+    )
+    parser.add_argument("folder", type=Path, help="a folder of photos, a photo, or a pattern in quotes")
+    add_network(parser)
+    parser.add_argument(
+        "--stage", default="pooled", help="a stage, whose mean over its grid it is; pooled (default): as classified"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("embeddings"),
+        help="FILE.parquet, FILE.npy, or a folder for embeddings.npy and files.csv (default: embeddings)",
+    )
+    _photos(parser)
+    parser.add_argument("--trainer.devices", default="auto", help="GPUs or processes (default: auto)")
+    parser.add_argument("--trainer.strategy", default="auto", help="ddp for several of them (default: auto)")
+    parser.add_argument("--trainer.accelerator", default="auto", help="cpu, gpu, mps, ... (default: auto)")
+    parser.add_argument("--trainer.precision", default="32-true", help="bf16-mixed is faster on a GPU")
+    return parser
+
+
+def explain() -> Options:
+    """Those of ``lightning explain``."""
+    parser = Options(
+        "lightning explain",
+        description="Which places of photos speak for their classes: class-activation maps as pictures, and one page.",
+    )
+    parser.add_argument("folder", type=Path, nargs="?", help="a folder of photos, a photo, or a pattern in quotes")
+    parser.add_argument("--test", type=Path, help="instead, the worst mistakes of a folder that test has left")
+    add_network(parser)
+    parser.add_argument(
+        "--stage",
+        help="stages to look at by Grad-CAM: inception_a,inception_b (default: the last, where maps are exact)",
+    )
+    parser.add_argument("--class", dest="label", help="the class to explain (default: each photo's answer)")
+    parser.add_argument("--out", type=Path, help="a new folder (default: explain-DATE among the runs)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; auto takes an accelerator if there is one")
+    _photos(parser)
+    parser.set_defaults(**{"data.batch_size": 8})  # gradients keep the activations of all of them
+    return parser
+
+
 OPTIONS: dict[str, Callable[[], Options]] = {
     "models": models,
     "sweep": sweep,
@@ -150,6 +220,8 @@ OPTIONS: dict[str, Callable[[], Options]] = {
     "dashboard": dashboard,
     "data": data,
     "fid": fid,
+    "embed": embed,
+    "explain": explain,
     "init": init,
     "schema": schema,
     "completion": completion,

@@ -11,8 +11,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback
 
-from inception_lightning.commands.command_line import CommandLine, flag_values, nested
-from inception_lightning.commands.defaults import RUNS
+from inception_lightning.commands.command_line import RUNS, CommandLine, flag_values, nested
 from inception_lightning.errors import InputError
 from inception_lightning.runs.folder import checkpoint_place
 from inception_lightning.runs.resuming import Continued

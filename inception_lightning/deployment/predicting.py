@@ -61,14 +61,19 @@ class ExportedClassifier(pl.LightningModule):
 
     def predict_step(self, batch: list[Sample], batch_idx: int) -> Prediction | LabelPrediction:
         """The most probable classes of some photos, or their labels; one that cannot be read has ``-1 - index``."""
-        about, parts = self.runtime.about, []
-        for image, _ in batch:
-            found = torch.zeros(1, len(about.class_names))
-            parts.append(found if image is None else torch.from_numpy(self.runtime(as_batch([image]))))
+        about = self.runtime.about
         indices = torch.tensor([-1 - index if image is None else index for image, index in batch])
-        probabilities = torch.cat(parts)  # (N, num_classes)
+        probabilities = torch.cat([self._answer(image) for image, _ in batch])  # (N, num_classes)
         if about.thresholds:
             labels = torch.from_numpy(said(probabilities.numpy(), about.thresholds))
             return LabelPrediction(indices, labels, probabilities)
         best = probabilities.topk(min(5, len(about.class_names)))
         return Prediction(indices, best.indices, best.values)
+
+    def _answer(self, image: Tensor | None) -> Tensor:
+        """An image (C, H, W), or None for one that cannot be read -> probabilities (1, num_classes)."""
+        if image is None:
+            return torch.zeros(1, len(self.runtime.about.class_names))
+        if self.runtime.about.pixels == "float32" and image.dtype == torch.uint8:
+            image = image / 255
+        return torch.from_numpy(self.runtime(as_batch([image])))

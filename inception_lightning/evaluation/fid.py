@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import RGB, channels
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.loaders import leave_signals_to_parent
+from inception_lightning.models import stages
 from inception_lightning.models.network import Inception
 
 
@@ -129,11 +131,14 @@ def features(
         num_workers: Processes that decode.
 
     Raises:
-        InputError: A file is no readable image, or there is no such stage.
+        InputError: A file is no readable image, there is no such stage, or the network is not for images in RGB.
     """
     stage = net.stages[-1] if stage is None else stage
-    if stage not in net.stages:
-        raise InputError(f"there is no stage {stage}: {type(net).__name__} has {', '.join(net.stages)}")
+    stages.check_stage(net, stage)
+    if net.in_channels != RGB:
+        raise InputError(
+            f"the network takes images of {channels(net.in_channels)}, and a distance is one of pictures in RGB: of 3"
+        )
     weight = next(net.parameters())
     mean, std = (torch.tensor(values).to(weight)[:, None, None] for values in (net.mean, net.std))
     loader = DataLoader(
@@ -144,4 +149,4 @@ def features(
     )
     for images in loader:
         normalised = ((images.to(weight) - mean) / std).to(memory_format=torch.channels_last)
-        yield net.endpoints(normalised)[stage].mean((2, 3)).cpu()
+        yield stages.features(net, normalised, stage).cpu()

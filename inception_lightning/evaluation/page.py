@@ -20,6 +20,9 @@ from inception_lightning.evaluation.titles import LOWER_IS_BETTER, NOT_PERCENT, 
 PAIRS = 20
 """How many pairs of classes are listed that are taken for each other."""
 
+SMALL = 100
+"""Pixels across below which images are shown as they are, pixel by pixel."""
+
 CAPTIONS = {
     "confusion": "How many images of a class (row) are predicted as which (column); the darker, the larger their share "
     "of the row.",
@@ -199,14 +202,14 @@ def _mistakes(mistakes: Sequence[Mistake], predictions: Predictions) -> str:
         target = predictions.targets[one.index]
         several = target.ndim == 1
         true = BETWEEN.join(names[k] for k in np.flatnonzero(target).tolist()) if several else names[int(target)]
-        pictures = "" if one.image is None else f'<img alt="image" src="{_encoded(one.image)}">'
+        pictures = "" if one.image is None else f'<img alt="image" src="{encoded(one.image)}">'
         if one.image is not None and one.places is not None:
-            pictures += f'<img alt="what speaks for the class" src="{_encoded(heated(one.image, one.places))}">'
-        small = " small" if one.image is not None and one.image.shape[-1] < 100 else ""
+            pictures += f'<img alt="what speaks for the class" src="{encoded(heated(one.image, one.places))}">'
+        pixels = "" if one.image is None else small(one.image)
         missed = several and bool(target[one.label])
         said = f"{'missed' if missed else 'predicted'} <b>{_text(names[one.label])}</b> {100 * one.probability:.1f} %"
         shown.append(
-            f'<figure><div class="pair{small}">{pictures}</div><figcaption>{said}<br>'
+            f'<figure><div class="pair{pixels}">{pictures}</div><figcaption>{said}<br>'
             f"true <b>{_text(true) or 'none'}</b><br>{_text(predictions.files[one.index])}</figcaption></figure>"
         )
     note = "Where the network is surest of what is wrong."
@@ -224,16 +227,24 @@ def heated(image: Tensor, places: Tensor) -> Tensor:
     """A uint8 image (3, H, W), grey where ``places`` (h, w) say little, and the brighter the more they say."""
     from matplotlib import colormaps
 
-    wide = F.interpolate(places[None, None].float(), image.shape[1:], mode="bicubic", align_corners=False)[0, 0]
+    places = places.float()
+    if places.max() - places.min() <= 1e-5 * places.abs().max():  # one place, or all alike: the rest is rounding
+        places = torch.zeros_like(places)
+    wide = F.interpolate(places[None, None], image.shape[1:], mode="bicubic", align_corners=False)[0, 0]
     spread = (wide - wide.min()) / (wide.max() - wide.min()).clamp(min=1e-12)
     heat = torch.from_numpy(np.asarray(colormaps["inferno"](spread.numpy()))[..., :3].copy()).permute(2, 0, 1) * 255
     grey = image.float().mean(dim=0, keepdim=True).expand(3, -1, -1)
     return (0.45 * grey + 0.55 * heat).round().clamp(0, 255).to(torch.uint8)
 
 
-def _encoded(image: Tensor) -> str:
+def small(image: Tensor) -> str:
+    """The class of what holds an image of few pixels, which are then shown as squares; empty for a larger one."""
+    return " small" if image.shape[-1] < SMALL else ""
+
+
+def encoded(image: Tensor) -> str:
     """An image as an address that holds it: JPEG, or PNG where it is small."""
-    kind = "png" if image.shape[-1] < 100 else "jpeg"
+    kind = "png" if image.shape[-1] < SMALL else "jpeg"
     buffer = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(buffer, kind)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def write_report(
     facts: Sequence[str] = (),
     mistakes: Sequence[Mistake] | None = None,
     name: str = "test",
+    checkpoint: Path | None = None,
 ) -> Scores:
     """Write the folder of scores of ``predictions``, and ``test.html`` with all of them.
 
@@ -48,6 +50,7 @@ def write_report(
         facts: Sentences about how, such as which checkpoint it was.
         mistakes: The worst mistakes with their images; by default without images.
         name: Of the page, without ``.html``.
+        checkpoint: What predicted; ``scores.json`` says where it lies, seen from ``folder``.
 
     Raises:
         InputError: There are no images, or what was predicted are no probabilities.
@@ -59,7 +62,7 @@ def write_report(
     shown = worst_mistakes(predictions) if mistakes is None else mistakes
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_scores(folder, found)
+        write_scores(folder, found, checkpoint)
         predictions.write(folder / "predictions.csv")
         if found.confusion is not None:
             write_counts(folder / "confusion.csv", torch.from_numpy(found.confusion), found.class_names)
@@ -72,6 +75,16 @@ def write_report(
     except OSError as error:
         raise Stop(f"cannot write {error.filename or folder}: {error.strerror}", 74) from None
     return found
+
+
+def checkpoint_of(folder: Path) -> Path | None:
+    """The checkpoint that a folder of `write_report` is about; None where nobody said or it is not there any more."""
+    try:
+        said = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    path = folder / said if isinstance(said, str) else None
+    return path if path is not None and path.is_file() else None
 
 
 def draw(predictions: Predictions, found: Scores) -> dict[str, str]:
@@ -91,7 +104,7 @@ def draw(predictions: Predictions, found: Scores) -> dict[str, str]:
     return drawn
 
 
-def write_scores(folder: Path, found: Scores) -> None:
+def write_scores(folder: Path, found: Scores, checkpoint: Path | None = None) -> None:
     """Write ``scores.csv``, ``scores.json`` and ``per_class.csv``; what means nothing is empty, and null in JSON.
 
     Raises:
@@ -109,6 +122,7 @@ def write_scores(folder: Path, found: Scores) -> None:
     _write_rows(folder / "per_class.csv", ["class", *columns], rows)
     text = {
         "images": found.images,
+        "checkpoint": checkpoint and Path(os.path.relpath(checkpoint, folder)).as_posix(),
         "scores": {
             name: {"value": _known(value), "low": _known(low), "high": _known(high)}
             for name, value, low, high in overall

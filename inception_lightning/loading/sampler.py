@@ -4,7 +4,7 @@ Both are ``DistributedSampler``s, which Lightning leaves as they are; its own wo
 evaluation and report wrong numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, distributed
@@ -99,12 +99,13 @@ class EvaluationSampler(DistributedSampler[int]):
         self.views = views
 
     def __iter__(self) -> Iterator[int]:
-        return (sample * self.views + view for sample in self._mine() for view in range(self.views))
+        return (sample * self.views + view for sample in self.share() for view in range(self.views))
 
     def __len__(self) -> int:
-        return len(self._mine()) * self.views
+        return len(self.share()) * self.views
 
-    def _mine(self) -> range:
+    def share(self) -> Sequence[int]:
+        """This process's samples, in order."""
         return range(self.rank, self.size, self.num_replicas)
 
 

@@ -58,8 +58,8 @@ def new_run_folder(place: Path, kind: str) -> Path:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep all other processes from training in ``folder``; the processes of one training are one.
+def held(folder: Path, doing: str = "training") -> Iterator[None]:
+    """Keep all other processes from ``doing`` the same in ``folder``; the processes of one training are one.
 
     Raises:
         InputError: Another one does.
@@ -68,13 +68,13 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     if sys.platform == "win32":
-        log.warning("no locks on Windows: see to it that one process at a time trains in %s", folder)
+        log.warning("no locks on Windows: see to it that one process at a time is %s in %s", doing, folder)
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     _descriptors.add(descriptor)
     try:
-        _lock(descriptor, folder)
+        _lock(descriptor, folder, doing)
         yield
     finally:
         if descriptor in _descriptors:  # and not in a process that has been forked meanwhile
@@ -95,16 +95,16 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_let_go)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path, doing: str) -> None:
     try:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(
-            f"another process is training in {folder}: wait until it has ended, or start a new run"
+            f"another process is {doing} in {folder}: wait until it has ended, or start a new run"
         ) from None
     except OSError as error:
-        log.warning("%s cannot be locked (%s): see to it that one process at a time trains in it", folder, error)
+        log.warning("%s cannot be locked (%s): see to it that one process at a time is %s in it", folder, error, doing)
 
 
 def discard_unused() -> None:

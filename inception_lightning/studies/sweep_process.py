@@ -119,7 +119,7 @@ def newest_scores(folder: Path) -> dict[str, str]:
             rows = list(csv.DictReader(file))
         name, last = next((name, row) for name in SCORES for row in reversed(rows) if row.get(name))
         heading = f"{TITLES[name.removeprefix('val/')].removesuffix(', macro')} %"
-        return {"epoch": str(int(last["epoch"]) + 1), heading: f"{100 * float(last[name]):.2f}"}
+        return {"epoch": last["epoch"], heading: f"{100 * float(last[name]):.2f}"}
     except (OSError, ValueError, LookupError, TypeError, StopIteration, csv.Error):
         return {}
 

@@ -238,7 +238,8 @@ def test_a_missing_runtime_is_named(
 def test_no_runtime_is_imported_before_it_is_used() -> None:
     program = (
         "import sys; import inception_lightning.commands.fit, inception_lightning.commands.export;"
-        "print(sorted({'onnx', 'onnxscript', 'onnxruntime', 'openvino', 'torch._inductor.package'}"
+        "import inception_lightning.commands.embed, inception_lightning.commands.explain;"
+        "print(sorted({'onnx', 'onnxscript', 'onnxruntime', 'openvino', 'torch._inductor.package', 'pyarrow', 'captum'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -26,12 +26,12 @@ def write(folder: Path, scale: object, width: float, seed: int, *, dead: float, 
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     rows = [
-        {"step": 0, "epoch": 0, "before_pool/dead": 0.0, "residual/ratio/inception_a.0": 1.0},
+        {"step": 0, "epoch": 1, "before_pool/dead": 0.0, "residual/ratio/inception_a.0": 1.0},
         {"step": 0, "train/loss": loss},
-        {"step": 9, "epoch": 0, "val/top1": 0.5 + seed / 100},
-        {"step": 10, "epoch": 1, "before_pool/dead": dead, "residual/ratio/inception_a.0": 0.1},
-        {"step": 19, "epoch": 1, "val/top1": 0.8},
-        {"step": 29, "epoch": 2, "val/top1": 0.75},
+        {"step": 9, "epoch": 1, "val/top1": 0.5 + seed / 100},
+        {"step": 10, "epoch": 2, "before_pool/dead": dead, "residual/ratio/inception_a.0": 0.1},
+        {"step": 19, "epoch": 2, "val/top1": 0.8},
+        {"step": 29, "epoch": 3, "val/top1": 0.75},
     ]
     pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
 

@@ -8,9 +8,9 @@ from inception_lightning.studies.sweep_process import newest_scores
 @pytest.mark.parametrize(
     ("log", "shown"),
     [
-        ("epoch,val/top1\n0,0.5\n1,0.25\n1,\n", {"epoch": "2", "top-1 %": "25.00"}),
-        ("epoch,val/f1,val/average_precision\n4,0.5,0.75\n", {"epoch": "5", "average precision %": "75.00"}),
-        ("epoch,val/loss\n0,1\n", {}),
+        ("epoch,val/top1\n1,0.5\n2,0.25\n2,\n", {"epoch": "2", "top-1 %": "25.00"}),
+        ("epoch,val/f1,val/average_precision\n5,0.5,0.75\n", {"epoch": "5", "average precision %": "75.00"}),
+        ("epoch,val/loss\n1,1\n", {}),
         ("epoch,val/to", {}),
     ],
 )
