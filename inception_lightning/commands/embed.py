@@ -103,9 +103,9 @@ def _begin(rows: Rows) -> None:
     """
     try:
         rows.begin()
+        written = int(np.count_nonzero(rows.marks()))
     except OSError as error:
         raise InputError(f"{rows.folder} cannot be written: {error.strerror}") from None
-    written = int(np.count_nonzero(rows.marks()))
     if written:
         print(f"{written:,} of {rows.about.count:,} rows are there already", flush=True)
     needed, free = rows.bytes_to_come(written), shutil.disk_usage(rows.folder).free

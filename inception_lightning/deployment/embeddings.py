@@ -207,7 +207,7 @@ class Rows:
         with new.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(new, self.target)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def chunks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Where some rows begin, and the rows (B, F), of which few are in memory."""
@@ -227,9 +227,8 @@ class Rows:
         with parquet.ParquetWriter(path, schema, use_dictionary=False) as writer:
             for start, rows in self.chunks():
                 known = [reasons.get(start + index) for index in range(len(rows))]
-                unreadable = pa.array([reason is not None for reason in known])
                 names = [_as_text(files[start + index]) for index in range(len(rows))]
-                vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=vector, mask=unreadable)
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=vector)
                 writer.write_table(pa.table([pa.array(names), vectors, pa.array(known, pa.string())], schema=schema))
 
 
