@@ -3,6 +3,8 @@
 #   docker run --rm -v "$PWD/runs:/work/runs" inception-lightning fit --config experiments/quickstart.yaml
 # Workers hand batches on in shared memory: give it some, --shm-size 8g or --ipc host.
 FROM python:3.13-slim
+# The base image pins Debian's release, whose own versions come and go:
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ git && rm -rf /var/lib/apt/lists/*
 WORKDIR /work
 COPY pyproject.toml constraints.txt README.md LICENSE ./

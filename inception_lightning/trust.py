@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from inception_lightning import __all__
 from inception_lightning.errors import InputError
+from inception_lightning.pages import read_page
 
 TRUSTED = (
     *(f"inception_lightning.{name}" for name in __all__),
@@ -52,6 +54,12 @@ NAMES = ("filename", "name", "version", "sub_dir")
 
 FIGURE = re.compile(r"\{\w[\w/]*(:[\w.]*)?\}")
 """A number in the name of a checkpoint."""
+
+WRITERS = ("trainer", "checkpoint")
+"""The parts of a page that say what is written, or sent."""
+
+MOST_PARTS = 50
+"""How deep a page leads from file to file before it is taken to lead in a circle."""
 
 ADDRESSES = ("base_url", "host", "tracking_uri", "api_key", "settings", "entity", "experiment", "proxies")
 """Arguments that say who is sent what a run logs, the key of an account perhaps."""
@@ -102,6 +110,10 @@ def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] 
     Raises:
         InputError: It would.
     """
+    if isinstance(page, str) and os.path.isfile(page) and key.partition(".")[0] in WRITERS:
+        if key.count(".") > MOST_PARTS:
+            raise InputError(f"{key}: {page} leads to itself")
+        page = read_page(Path(page))  # as the parser does
     if isinstance(page, list):
         for item in page:
             refuse_reach(item, root, key, said=said)
@@ -111,15 +123,24 @@ def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] 
         where = f"{key}.{name}" if key else str(name)
         if isinstance(value, str) and value in said:
             continue
-        if key.startswith("trainer.") and name in ADDRESSES and value is not None:
-            raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
-        writes = key.startswith("trainer.") or key == "checkpoint"
-        if writes and name in PLACES and isinstance(value, str) and not _below(value, root):
-            raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
-        if writes and name in NAMES and isinstance(value, str) and not _is_name(value):
-            raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
-        if key or name in ("trainer", "checkpoint"):
+        if key.startswith("trainer.") or key == "checkpoint":
+            _refuse_argument(name, value, root, where)
+        if (key or name in WRITERS) and name not in (*PLACES, *NAMES):
             refuse_reach(value, root, where, said=said)
+
+
+def _refuse_argument(name: str, value: Any, root: Path, where: str) -> None:
+    """See to it that one argument of what a page makes is no place or address of a stranger's.
+
+    Raises:
+        InputError: It is.
+    """
+    if where.startswith("trainer.") and name in ADDRESSES and value is not None:
+        raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
+    if name in PLACES and isinstance(value, str) and not _below(value, root):
+        raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
+    if name in NAMES and isinstance(value, str) and not _is_name(value):
+        raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
 
 
 def root_of(page: Mapping[str, Any], file: Path | None, said: str | None, usual: str) -> Path:

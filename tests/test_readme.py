@@ -1,4 +1,4 @@
-"""Every command and every Python line of the README runs; only the training is cut short."""
+"""Every command and every Python line of the README and of the site's pages runs; only the training is cut short."""
 
 import re
 import shlex
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from torch.distributed.run import parse_args
 from torchvision.transforms.v2.functional import to_pil_image
 
 from inception_lightning.__main__ import main
@@ -14,6 +16,11 @@ from inception_lightning.weights.save import save_weights
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh.md").read_text()
+NAV = [page for entry in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"] for page in entry.values()]
+PAGES = {page: (ROOT / "docs" / page).read_text() for page in NAV}
+CLUSTER = "cluster.md"
+"""Its commands need more machines than there are here: the words are read, and nothing is trained."""
 SHORT = [
     "--trainer.max_epochs=1",
     "--trainer.limit_train_batches=2",
@@ -23,8 +30,12 @@ SHORT = [
 ]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def lines(text: str) -> list[str]:
+    return [line for block in blocks("bash", text) for line in block.replace("\\\n", " ").splitlines()]
 
 
 def photos(folder: Path) -> None:
@@ -50,10 +61,10 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: workplace / f"{type(net).__name__}.safetensors" for name, net in names.items()}
     for name, net in names.items():
         save_weights(net, files[name])
-    lines = [line for block in blocks("bash") for line in block.splitlines()]
-    training = next(line for line in lines if "lightning fit" in line).split(" && ")[-1].removeprefix(".venv/bin/")
-    commands = [training, *(line for line in lines if line.startswith("lightning"))]
-    assert len(commands) >= 7
+    training = next(line for line in lines(README) if "lightning fit" in line).split(" && ")[-1]
+    told = [line for page, text in PAGES.items() if page != CLUSTER for line in lines(text)]
+    commands = [training.removeprefix(".venv/bin/"), *(line for line in told if line.startswith("lightning"))]
+    assert len(commands) >= 12
     for command in commands:
         # the names that need a network become files
         args = [str(files.get(word, word)) for word in shlex.split(command)[1:]]
@@ -67,16 +78,66 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(workplace.glob("runs/predict-*/predictions.csv"))) == 1
 
 
+def test_commands_of_clusters_are_understood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    commands = [shlex.split(line) for line in lines(PAGES[CLUSTER])]
+    assert [words[0] for words in commands] == ["lightning", "torchrun"]
+    for program, *words in commands:
+        if program == "torchrun":
+            asked = parse_args(words)
+            assert (asked.module, asked.training_script) == (True, "inception_lightning")
+            words = asked.training_script_args
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--print_config"])
+        assert stop.value.code == 0
+        printed = yaml.safe_load(capsys.readouterr().out)["trainer"]
+        assert (int(printed["devices"]), printed["strategy"]) == (8, "ddp")
+
+
 def test_catalogue_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
     for args in (["models"], ["models", "InceptionV4"]):
         assert main(args) == 0
-        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in README
+        assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in PAGES["family.md"]
 
 
 def test_python(workplace: Path) -> None:
-    (block,) = blocks("python")
-    exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "README.md", "exec"), {})
+    (block,) = blocks("python", PAGES["python.md"])
+    exec(compile(block.replace("max_epochs=1", "max_epochs=1, limit_train_batches=2"), "python.md", "exec"), {})
     assert (workplace / "digits.ckpt").is_file()
+
+
+def sections(text: str) -> list[str]:
+    """The text of each section, its fences left out."""
+    return re.split(r"^#+ .+$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+
+
+def said(text: str) -> list[str]:
+    """What is the same in every language: code, where links lead, names in Latin letters with a digit, numbers."""
+    found = re.findall(r"`[^`]+`|(?<=\]\()[^)]+|[A-Za-z][\w-]*\d\w*|\d+(?:[.,]\d+)*", text, re.ASCII)
+    return sorted(word for word in found if not re.fullmatch(r"README(\.zh)?\.md", word))
+
+
+def test_the_chinese_readme_has_the_same_commands_and_outputs() -> None:
+    assert re.findall(r"```.*?```", CHINESE, re.DOTALL) == re.findall(r"```.*?```", README, re.DOTALL)
+    assert len(re.findall(r"```.*?```", README, re.DOTALL)) == 4
+
+
+def test_the_chinese_readme_has_the_same_tables() -> None:
+    rows, others = ([line.split(" | ") for line in text.splitlines() if line[:1] == "|"] for text in (README, CHINESE))
+    assert len(rows) == len(others) > 25
+    for row, other in zip(rows, others, strict=True):
+        assert [said(cell) for cell in row] == [said(cell) for cell in other], other
+
+
+def test_the_chinese_readme_says_the_same_figures_and_names_in_each_section() -> None:
+    ours, theirs = sections(README), sections(CHINESE)
+    assert len(ours) == len(theirs)
+    months = {"11"}  # November has a number in Chinese
+    for section, other in zip(ours, theirs, strict=True):
+        assert [word for word in said(other) if word not in months] == said(section)
+        assert any("\u4e00" <= character <= "\u9fff" for character in other) or not other.strip()
 
 
 def test_setup_commands_are_those_that_ci_runs() -> None:

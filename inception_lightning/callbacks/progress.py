@@ -17,8 +17,8 @@ from inception_lightning.models.cost import count_macs, count_parameters, shapes
 
 ACCURACY = "val/top1"
 OF_LABELS = "val/average_precision"  # of images with several labels
-SHARES = ("/top1", "/top5")
-"""How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
+SHARES = ("/top1", "/top5", "/average_precision")
+"""How the names of scores end that are logged as shares of 1 and shown in per cent."""
 
 
 NARROW = 60
@@ -26,7 +26,7 @@ NARROW = 60
 
 
 def shown(name: str, value: float) -> str:
-    """A logged number as people read it: accuracies in per cent."""
+    """A logged number as people read it: shares in per cent."""
     return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
 
 
@@ -101,8 +101,10 @@ class TerminalProgress(RichProgressBar):
         self.seen_at = at
         logged = trainer.callback_metrics
         items = super().get_metrics(trainer, pl_module)
-        if ACCURACY in logged:
-            items = {"top-1": shown(ACCURACY, float(logged[ACCURACY]))}
+        for name, title in ((ACCURACY, "top-1"), (OF_LABELS, "average precision")):
+            if name in logged:
+                items = {title: shown(name, float(logged[name]))}
+                break
         loss = {"loss": f"{float(logged['train/loss']):.3f}"} if "train/loss" in logged else {}
         self.seen = {**loss, **{name: value for name, value in items.items() if name != "v_num"}}
         return self.seen
@@ -131,29 +133,40 @@ class NetSummary(ModelSummary):
             super().on_fit_start(trainer, pl_module)
         elif trainer.is_global_zero:
             data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
-            get_console().print(stages(net, getattr(data, "image_size", net.image_size)))
+            console = get_console()
+            console.print(stages(net, getattr(data, "image_size", net.image_size), narrow=console.width < NARROW))
 
 
-def stages(net: Inception, size: int) -> Table:
+def stages(net: Inception, size: int, *, narrow: bool = False) -> Table:
     """A row per stage, one per head and the total.
 
     Args:
         net: The network, which is not touched: its shape alone is run.
         size: Side of its images, in pixels.
+        narrow: Whether numbers are rounded, so that forty columns hold them.
     """
+    said = _rounded if narrow else "{:,}".format
     shape = skeleton(type(net), net.config["init_args"])
     parameters, macs = count_parameters(shape), count_macs(shape, size)
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0) if narrow else (0, 1), show_edge=not narrow)
     table.add_column("stage", min_width=11, overflow="fold")
-    for heading in ("output", "parameters", "MACs"):
-        table.add_column(heading, justify="right")
+    for heading in ("output", "weights" if narrow else "parameters", "MACs"):
+        table.add_column(heading, justify="right", no_wrap=True)
     ends = shapes(shape, size)
     for name in [*ends, *(part for part in parameters if part not in ends)]:
         title = name.replace("aux_heads.", "head on ")
-        table.add_row(title, _size(ends.get(name, (net.num_classes,))), f"{parameters[name]:,}", f"{macs[name]:,}")
+        table.add_row(title, _size(ends.get(name, (net.num_classes,))), said(parameters[name]), said(macs[name]))
     table.add_section()
-    table.add_row(f"total, {size}x{size} images", "", f"{parameters.total():,}", f"{macs.total():,}")
+    table.add_row(f"total, {size}x{size} images", "", said(parameters.total()), said(macs.total()))
     return table
+
+
+def _rounded(number: int) -> str:
+    """Three digits and what they are multiplied by: 17.2 M."""
+    for factor, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
+        if number >= 0.9995 * factor:
+            return f"{number / factor:.3g}{name}"
+    return str(number)
 
 
 def _size(shape: Sequence[int]) -> str:

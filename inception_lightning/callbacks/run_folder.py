@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import yaml
 from lightning.pytorch.callbacks import Callback
 
+from inception_lightning.errors import spared
 from inception_lightning.runs.code_state import code_state
 from inception_lightning.runs.wandb import boards
 
@@ -30,7 +31,7 @@ class RunFolder(Callback):
         self.command = command
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write config.yaml, the command and the state of the code, and give W&B a copy."""
+        """Write config.yaml, the command and the state of the code, and give every logger the settings."""
         if trainer.is_global_zero:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / "config.yaml").write_text(self.config)
@@ -38,8 +39,10 @@ class RunFolder(Callback):
                 file.write(f"{self.command}\n")
             code = code_state()
             code.write(self.path)
+            for logger in trainer.loggers:  # W&B, TensorBoard, MLflow, one's own
+                with spared(f"the settings in {type(logger).__name__}"):
+                    logger.log_hyperparams(yaml.safe_load(self.config) | {"code": code.facts})
             for board in boards(trainer):
-                board.log_hyperparams(yaml.safe_load(self.config) | {"code": code.facts})
                 if code.patch:  # a copy, because W&B would only link to it
                     copy = shutil.copy(self.path / "code.patch", board.experiment.dir)
                     board.experiment.save(copy, base_path=board.experiment.dir, policy="now")

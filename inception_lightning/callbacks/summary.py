@@ -103,7 +103,9 @@ class RunSummary(Callback):
                     console.print(table)
                 for reason in _ended_early(trainer):
                     console.print(f"ended      {reason}")
-                console.print(f"speed      {self._speed(trainer)}")
+                console.print(f"speed      {self._speed()}")
+                memory = peak_memory(trainer.strategy.root_device)
+                console.print(f"memory     {memory:.1f} GiB at most")
                 console.print(f"run        {_path(self.folder)}")
                 if self.best.is_file():
                     epoch = f", of epoch {self._best().epoch}" if self.scores else ""
@@ -140,13 +142,9 @@ class RunSummary(Callback):
 
         return max(self.scores, key=value)
 
-    def _speed(self, trainer: pl.Trainer) -> str:
+    def _speed(self) -> str:
         images_per_second, step, wait = self.speed.run.per_step().values()
-        memory = peak_memory(trainer.strategy.root_device)
-        return (
-            f"{images_per_second:,.0f} images per second in training, {step:,.0f} ms a step, of which "
-            f"{wait:,.0f} waiting for data; {memory:.1f} GiB of memory at most"
-        )
+        return f"{images_per_second:,.0f} images per second, {step:,.0f} ms a step, of which {wait:,.0f} wait for data"
 
 
 def _ended_early(trainer: pl.Trainer) -> Iterator[str]:

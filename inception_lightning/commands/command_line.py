@@ -1,5 +1,6 @@
 """The command line of ``fit``, ``validate``, ``test`` and ``predict``: words and pages, each read once."""
 
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -130,6 +131,21 @@ def in_page(page: Any, key: str) -> Any:
     for part in key.split("."):
         page = page.get(part) if isinstance(page, dict) else None
     return page
+
+
+def flag_values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The dotted name of each flag among ``words``, and its text."""
+    for word, following in itertools.pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            yield name[2:].rstrip("+"), value if equals else following
+
+
+def nested(name: str, value: Any) -> Any:
+    """The page that says ``value`` for a dotted name."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value
 
 
 def flag_value(text: str) -> Any:

@@ -95,6 +95,9 @@ def data() -> Options:
         command = commands.add_parser(name, help=about, description=f"{about}; {FLAGS}")
         command.add_argument("--root", type=Path, help="a folder of images, or a table of them, instead of a page")
         command.add_argument("--out", type=Path, default=out, help="the picture, or the list of bad images as a CSV")
+        if name == "check":
+            told = "measure mean and std of each channel, and print them as a page, or write it for --config"
+            command.add_argument("--statistics", type=Path, nargs="?", const=Path(), metavar="FILE", help=told)
     make = commands.add_parser("prepare", help="unpack an archive, or ImageNet's official ones")
     make.add_argument("source", type=Path, help="a tar or zip, or the folder of ImageNet's tars and devkit")
     make.add_argument("--root", type=Path, required=True, help="where the class folders go")

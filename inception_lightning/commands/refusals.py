@@ -4,13 +4,14 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback
 
-from inception_lightning.commands.command_line import RUNS, CommandLine
+from inception_lightning.commands.command_line import RUNS, CommandLine, flag_values, nested
 from inception_lightning.errors import InputError
 from inception_lightning.runs.folder import checkpoint_place
 from inception_lightning.runs.resuming import Continued
@@ -60,6 +61,10 @@ def refuse_pages(line: CommandLine) -> None:
         refuse_variables(page)
         if line.trusted is not None:
             refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+    if line.trusted is not None:
+        for name, value in flag_values(line.flags):
+            if os.path.isfile(value):  # a page for a part of the settings, and as much a stranger's
+                refuse_reach(nested(name, value), Path(line.flagged("trainer.default_root_dir") or RUNS))
 
 
 def refuse_continued(continued: Continued, line: CommandLine) -> None:

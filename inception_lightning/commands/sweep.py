@@ -1,13 +1,12 @@
 """``lightning sweep``: the runs of a W&B sweep file on this machine, with no server."""
 
-import itertools
 import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from inception_lightning.commands import options
-from inception_lightning.commands.command_line import TRUST, TRUST_ALL, flag_value
+from inception_lightning.commands.command_line import TRUST, TRUST_ALL, flag_value, flag_values, nested
 from inception_lightning.errors import InputError, visible
 from inception_lightning.studies.sweep import run_sweep
 from inception_lightning.studies.sweep_file import ARGUMENTS, Sweep, read
@@ -56,14 +55,8 @@ def refuse_reach_of(sweep: Sweep, place: Path) -> None:
     """
     values = [(name, value) for choice in sweep.choices for name, value in choice.items()]
     texts = [f"--{name}={value}" for name, value in values if not isinstance(value, int | float)]
-    for word, following in itertools.pairwise([*sweep.command, *dict.fromkeys(texts), ""]):
-        name, equals, value = word.partition("=")
-        if not name.startswith("--"):
-            continue
-        page = flag_value(value if equals else following)
-        for part in reversed(name[2:].rstrip("+").split(".")):
-            page = {part: page}
-        refuse_reach(page, place)
+    for name, text in flag_values([*sweep.command, *dict.fromkeys(texts)]):
+        refuse_reach(nested(name, flag_value(text)), place)
 
 
 def is_own_command(words: Sequence[str]) -> bool:

@@ -1,5 +1,7 @@
 """Loaders whose place in the data is plain state, and which every process leaves at the same time."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -47,6 +49,16 @@ def leave_signals_to_parent(worker: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(signal, "alarm"):  # the training process ends a worker by SIGTERM too, if it does not end by itself
         signal.signal(signal.SIGTERM, lambda *_: signal.alarm(STOPPING_SECONDS))
+
+
+def end_workers() -> None:
+    """End what still loads when the program does: multiprocessing would ask by a SIGTERM, which they outlive."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
+
+
+atexit.register(end_workers)
 
 
 class _Loader(DataLoader[Sample]):

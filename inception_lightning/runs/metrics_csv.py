@@ -20,6 +20,11 @@ Row = dict[str, str]
 class MetricsFile(Logger):
     """A logger that writes one CSV file, its columns sorted by name.
 
+    ``epoch`` counts from 1, as the bar, the tables and the pictures do; ``step`` counts the optimizer's from 0, as
+    ``trainer/global_step`` on W&B does. The other columns are what was logged under the names that
+    ``checkpoint.monitor`` takes: accuracies are fractions, here and in every logger, and per cent only where a person
+    reads them.
+
     Lightning's own deletes the file when it starts, and holds 100 steps back. Where the disk is full or the folder
     cannot be written, rows wait in memory until it can, which is said once.
 
@@ -58,7 +63,10 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append one row."""
-        self.waiting.append({name: str(value) for name, value in metrics.items()} | {"step": str(step)})
+        row = {name: str(value) for name, value in metrics.items()} | {"step": str(step)}
+        if "epoch" in metrics:  # Lightning counts from 0
+            row["epoch"] = str(int(metrics["epoch"]) + 1)
+        self.waiting.append(row)
         self._write(said=len(self.waiting) > 1)
 
     @rank_zero_only

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from inception_lightning.callbacks.curves import draw_curves
+from inception_lightning.callbacks.curves import BLUE, GREY, ORANGE, draw_curves
 
 METRICS = """epoch,step,train/loss,train/loss_main,train/lr,val/loss,val/top1,val/top5
-0,9,2.5,2.0,0.1,,,
-0,19,2.0,1.5,0.1,,,
-0,21,,,,1.8,0.25,0.75
-1,29,1.0,0.8,0.1,,,
-1,43,,,,1.2,0.5,0.875
+1,9,2.5,2.0,0.1,,,
+1,19,2.0,1.5,0.1,,,
+1,21,,,,1.8,0.25,0.75
+2,29,1.0,0.8,0.1,,,
+2,43,,,,1.2,0.5,0.875
 """
 
 
@@ -37,12 +37,57 @@ def test_curves_show_every_loss_and_accuracy_over_epochs(tmp_path: Path) -> None
         "_child2": [(2, 50)],  # the best
     }
     assert [text.get_text() for text in figure.axes[1].texts] == ["best: 50.00 %, epoch 2"]
+    curve, star = (figure.axes[1].get_lines()[index] for index in (0, -1))
+    assert (star.get_marker(), star.get_color()) == ("*", curve.get_color())
     assert list(rates.values()) == [[(x, 0.1) for x in at]]
     figure.savefig(tmp_path / "curves.png")
 
 
+@pytest.mark.parametrize(
+    ("monitor", "mode", "axis", "said"),
+    [
+        ("val/top5", "max", 1, "best: 87.50 %, epoch 2"),
+        ("val/loss", "min", 0, "best val/loss: 1.2, epoch 2"),
+        ("val/f1", "max", 1, "best val/f1: 0.3, epoch 1"),
+        ("mine", "min", 1, None),
+    ],
+)
+def test_the_best_is_marked_on_the_curve_that_it_is_chosen_by(
+    monitor: str, mode: str, axis: int, said: str | None, tmp_path: Path
+) -> None:
+    header, *rows = METRICS.splitlines()
+    scores = ["", "", "0.3", "", "0.2"]  # one that has no curve
+    text = "\n".join([f"{header},val/f1", *(f"{row},{score}" for row, score in zip(rows, scores, strict=True))])
+    (tmp_path / "metrics.csv").write_text(text)
+    figure = draw_curves(tmp_path / "metrics.csv", monitor, mode)
+    assert [text.get_text() for text in figure.axes[axis].texts] == ([said] if said else [])
+    assert not figure.axes[1 - axis].texts
+    if said:
+        color = figure.axes[axis].texts[0].get_color()
+        assert color == {"val/top5": ORANGE, "val/loss": BLUE, "val/f1": GREY}[monitor]
+    figure.savefig(tmp_path / "curves.png")
+
+
+def test_curves_of_several_labels_are_those_of_their_scores(tmp_path: Path) -> None:
+    rows = [
+        "epoch,step,train/loss,train/f1,val/f1,val/average_precision,val/auroc",
+        "1,9,,,0.25,0.5,0.75",
+        "1,9,,0.5,,,",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows))
+    figure = draw_curves(tmp_path / "metrics.csv", "val/average_precision")
+    assert lines(figure, 1) == {
+        "training: F1": [(1, 50)],
+        "validation: F1": [(1, 25)],
+        "validation: average precision": [(1, 50)],
+        "validation: AUROC": [(1, 75)],
+        "_child4": [(1, 50)],  # the best
+    }
+    assert figure.axes[1].get_title() == "Scores"
+
+
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("content", ["", "epoch,step,train/loss\n", METRICS.splitlines()[0] + "\n0,0,,,,,,\n"])
+@pytest.mark.parametrize("content", ["", "epoch,step,train/loss\n", METRICS.splitlines()[0] + "\n1,0,,,,,,\n"])
 def test_runs_that_logged_nothing_are_drawn_too(tmp_path: Path, content: str) -> None:
     (tmp_path / "metrics.csv").write_text(content)
     figure = draw_curves(tmp_path / "metrics.csv")

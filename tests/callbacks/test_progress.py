@@ -9,7 +9,9 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader, TensorDataset
 
+from inception_lightning import models
 from inception_lightning.callbacks import LineProgress, NetSummary, TerminalProgress
+from inception_lightning.callbacks.progress import stages
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
@@ -100,3 +102,17 @@ def test_the_summary_shows_the_stages_and_nothing_else(tmp_path: Path, monkeypat
     assert (rows[0][1], rows[-2][1]) == ("16x16x13", "10")
     numbers = [[int(cell.replace(",", "")) for cell in row[-2:]] for row in rows]
     assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]
+
+
+@pytest.mark.parametrize("name", ["InceptionV4", "InceptionResNetV2", "GoogLeNet"])
+def test_forty_columns_hold_the_summary_with_whole_numbers(name: str, tmp_path: Path) -> None:
+    variant = getattr(models, name)
+    with torch.device("meta"):
+        net = variant()
+    console = Console(width=40, record=True, file=(tmp_path / "out.txt").open("w"))
+    console.print(stages(net, net.image_size, narrow=True))
+    lines = console.export_text().splitlines()
+    assert not [line for line in lines if "…" in line]
+    rows = [line for line in lines if re.search(r"\d [kMG]$|\d$", line.rstrip())]
+    assert len(rows) == len(stages(net, net.image_size).rows)
+    assert all(re.search(r"\d+(\.\d+)?( [kMG])? +\d+(\.\d+)?( [kMG])?$", line.rstrip()) for line in rows)

@@ -87,9 +87,8 @@ def test_a_run_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert f"on Digits; run folder {tmp_path}" in printed
     assert f"test it    lightning test --ckpt_path {tmp_path / 'best.ckpt'}" in printed
-    assert re.search(
-        r"images per second in training, \d+ ms a step, of which \d+ waiting for data; \d+\.\d GiB", printed
-    )
+    assert re.search(r"speed +[\d,]+ images per second, \d+ ms a step, of which \d+ wait for data\n", printed)
+    assert re.search(r"memory +\d+\.\d GiB at most\n", printed)
 
 
 def test_without_validation_there_is_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

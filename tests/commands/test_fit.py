@@ -143,14 +143,14 @@ def test_what_a_run_writes_follows_the_umask(run: Run) -> None:
 
 def test_metrics_hold_every_validation(run: Run) -> None:
     scores = validations(run.folder)
-    assert [row["epoch"] for row in scores] == ["0", "1"]
+    assert [row["epoch"] for row in scores] == ["1", "2"]
     assert float(scores[-1]["val/loss"]) < float(scores[0]["val/loss"])
     assert all(0 <= float(row["val/top1"]) <= float(row["val/top5"]) <= 1 for row in scores)
 
 
 def test_best_and_last_are_what_they_say(run: Run) -> None:
     best, last = (torch.load(run.checkpoint.with_stem(name), weights_only=True) for name in ("best", "last"))
-    assert best["epoch"] == int(run.best()["epoch"])
+    assert best["epoch"] == int(run.best()["epoch"]) - 1  # Lightning counts from 0
     assert last["epoch"] == 2  # saved when both were done
     assert best[KEY]["class_names"] == list("0123456789")
 
@@ -231,7 +231,7 @@ def test_training_goes_on_in_its_own_folder(run: Run, tmp_path: Path) -> None:
     held = read_checkpoint(last)[KEY]
     said("fit", f"--ckpt_path={last}", *CPU, "--trainer.max_epochs=3")
     assert runs(tmp_path) == [folder]
-    assert [row["epoch"] for row in validations(folder)] == ["0", "1", "2"]
+    assert [row["epoch"] for row in validations(folder)] == ["1", "2", "3"]
     assert read_checkpoint(last)[KEY] == held
 
 
@@ -240,7 +240,7 @@ def test_training_starts_anew_from_the_best_checkpoint(run: Run, tmp_path: Path)
         "fit", f"--ckpt_path={run.checkpoint}", *CPU, "--trainer.max_epochs=3", f"--trainer.default_root_dir={tmp_path}"
     )
     (folder,) = runs(tmp_path)
-    assert [row["epoch"] for row in validations(folder)][-1] == "2"
+    assert [row["epoch"] for row in validations(folder)][-1] == "3"
 
 
 def test_photos_are_named_in_one_csv(run: Run, tmp_path: Path) -> None:

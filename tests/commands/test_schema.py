@@ -1,5 +1,8 @@
 """``lightning schema`` against all of our pages, and against ten broken ones."""
 
+import importlib.metadata
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,26 @@ from inception_lightning.pages import parse_page, read_page
 
 QUICKSTART = Path("experiments/quickstart.yaml").read_text()
 PAGES = [page for page in sorted(Path("experiments").rglob("*.yaml")) if "parameters:" not in page.read_text()]
+
+
+SCHEMA = Path("experiments/schema.json")
+MADE_OF = ("torch", "lightning")
+"""What else the schema says the options of, and which version of it has them."""
+
+
+def test_the_schema_that_our_pages_name_is_the_one_that_the_command_prints() -> None:
+    pinned = dict(re.findall(r"^(\S+?)==(\S+)", Path("constraints.txt").read_text(), re.MULTILINE))
+    installed = {name: importlib.metadata.version(name).partition("+")[0] for name in MADE_OF}
+    if installed != {name: pinned[name] for name in MADE_OF}:
+        pytest.skip("the file has the options of the versions in constraints.txt")
+    assert json.loads(SCHEMA.read_text()) == schema(), "lightning schema > experiments/schema.json"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_editors_find_the_schema_of_each_page(page: Path) -> None:
+    first = page.read_text().partition("\n")[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (page.parent / first.partition("=")[2]).resolve() == SCHEMA.resolve()
 
 
 @pytest.fixture(scope="module")

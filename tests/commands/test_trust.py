@@ -111,6 +111,25 @@ def test_a_page_writes_and_sends_nothing_elsewhere(
     assert [path.name for path in theirs.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("words", [["--trainer.logger=log.yaml"], ["--trainer.logger", "log.yaml"], ["--config=page"]])
+def test_a_page_that_another_one_names_says_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    quickstart = ROOT / SMALL[0].partition("=")[2]
+    here = tmp_path / "here"
+    here.mkdir()
+    logger = {"class_path": "CSVLogger", "init_args": {"save_dir": str(tmp_path / "outside")}}
+    (here / "log.yaml").write_text(json.dumps(logger))
+    (here / "page").write_text("trainer: {logger: [log.yaml]}\n")
+    monkeypatch.chdir(here)
+    assert main(["fit", f"--config={quickstart}", *SMALL[1:], *words]) == 2
+    assert "a page may write below runs only, not into" in capsys.readouterr().err
+    (here / "log.yaml").write_text('{"class_path": "CSVLogger", "init_args": "log.yaml"}')
+    assert main(["fit", f"--config={quickstart}", *SMALL[1:], *words]) == 2
+    assert "leads to itself" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_a_run_that_goes_on_writes_nothing_elsewhere_unless_it_is_said_again(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

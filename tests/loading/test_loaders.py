@@ -1,4 +1,8 @@
+import subprocess
+import sys
+
 from tests.data.test_base import Noise
+from tests.processes import ROOT
 
 
 def test_a_listener_is_called_before_each_batch_is_fetched() -> None:
@@ -15,3 +19,25 @@ def test_a_listener_is_called_before_each_batch_is_fetched() -> None:
     loader.listen(lambda: later.append(loader.batches))
     assert len(list(loader)) == 4
     assert (handed_out, later) == ([0, 1, 2, 3], [0, 1, 2, 3])
+
+
+ENDS = """
+import atexit
+import multiprocessing
+
+ended = []
+atexit.register(lambda: print(len(ended), {process.exitcode for process in ended}))  # the last of all
+
+from inception_lightning.data import Digits
+
+data = Digits(num_workers=2, batch_size=32)
+data.setup("fit")
+batches = iter(data.train_dataloader())
+next(batches)
+ended += multiprocessing.active_children()
+"""
+
+
+def test_workers_end_with_the_program_wherever_it_ends() -> None:
+    said = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said.stdout == "2 {-9}\n", said.stderr

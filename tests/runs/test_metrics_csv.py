@@ -18,7 +18,7 @@ def test_rows_are_on_the_disk_at_once_under_sorted_columns(tmp_path: Path) -> No
     logger.log_metrics({"train/loss": 0.5}, 0)
     assert lines(path) == ["step,train/loss", "0,0.5"]
     logger.log_metrics({"epoch": 0, "val/loss": 0.25}, 1)
-    assert lines(path) == ["epoch,step,train/loss,val/loss", ",0,0.5,", "0,1,,0.25"]
+    assert lines(path) == ["epoch,step,train/loss,val/loss", ",0,0.5,", "1,1,,0.25"]
     assert logger.rows == 2
 
 
