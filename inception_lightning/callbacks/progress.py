@@ -17,8 +17,8 @@ from inception_lightning.models.cost import count_macs, count_parameters, shapes
 
 ACCURACY = "val/top1"
 OF_LABELS = "val/average_precision"  # of images with several labels
-SHARES = ("/top1", "/top5")
-"""How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
+SHARES = ("/top1", "/top5", "/average_precision")
+"""How the names of scores end that are logged as shares of 1 and shown in per cent."""
 
 
 NARROW = 60
@@ -26,7 +26,7 @@ NARROW = 60
 
 
 def shown(name: str, value: float) -> str:
-    """A logged number as people read it: accuracies in per cent."""
+    """A logged number as people read it: shares in per cent."""
     return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
 
 
@@ -101,8 +101,10 @@ class TerminalProgress(RichProgressBar):
         self.seen_at = at
         logged = trainer.callback_metrics
         items = super().get_metrics(trainer, pl_module)
-        if ACCURACY in logged:
-            items = {"top-1": shown(ACCURACY, float(logged[ACCURACY]))}
+        for name, title in ((ACCURACY, "top-1"), (OF_LABELS, "average precision")):
+            if name in logged:
+                items = {title: shown(name, float(logged[name]))}
+                break
         loss = {"loss": f"{float(logged['train/loss']):.3f}"} if "train/loss" in logged else {}
         self.seen = {**loss, **{name: value for name, value in items.items() if name != "v_num"}}
         return self.seen

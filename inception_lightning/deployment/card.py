@@ -155,7 +155,10 @@ def _head(about: About, origin: Origin) -> list[str]:
 
 def _preprocessing(about: About) -> list[str]:
     side = about.view.build(about.image_size).transforms[0].size[0]
-    temperature = f", divided by the temperature {about.temperature:g}" if about.temperature != 1 else ""
+    temperature = f", divided by the temperature {about.temperature:g}," if about.temperature != 1 else ""
+    taken = "sigmoid" if about.thresholds else "softmax"
+    few = _numbers(about.thresholds) if len(about.thresholds) <= SHOWN else "their threshold in the metadata"
+    limits = f"An image has the labels whose probability is at least {few}, in their order. "
     return [
         "## Preprocessing",
         "",
@@ -163,7 +166,7 @@ def _preprocessing(about: About) -> list[str]:
         f"upright, {_channels(about)}, and give `{OUTPUT}`, float32 (N, {len(about.class_names)}). Inside, the shorter "
         f"side is resized to {side} pixels ({about.interpolation}, antialiased), the centre {about.image_size} x "
         f"{about.image_size} is cut out, mean {_numbers(about.mean)} and std {_numbers(about.std)} (of pixels in 0..1) "
-        f"are applied, and the softmax of the logits{temperature} is taken. "
+        f"are applied, and the {taken} of the logits{temperature} is taken. {limits if about.thresholds else ''}"
         "The metadata of each file say the same, and all class names, as JSON.",
     ]
 

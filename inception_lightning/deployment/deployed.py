@@ -37,6 +37,8 @@ class About:
         mean: What is subtracted from each channel of images in 0..1.
         std: What they are divided by then.
         temperature: What the logits are divided by before the softmax.
+        thresholds: Where an image may have several labels, from which probability on it has each: the logits are then
+            said one by one, by the sigmoid. Empty where each image has one class.
         pixels: What the images are: uint8, 0..255, or float32, of which 1.0 is 1.0.
         numbers: The type of the numbers in the files that they are read from.
         scale: What those are divided by where the images are float32.
@@ -52,6 +54,7 @@ class About:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
     pixels: Pixels = "uint8"
     numbers: str = "uint8"
     scale: float = 255
@@ -71,6 +74,7 @@ class About:
             mean=tuple(module.mean.flatten().tolist()),
             std=tuple(module.std.flatten().tolist()),
             temperature=float(module.temperature),
+            thresholds=() if module.thresholds is None else tuple(module.thresholds.tolist()),
             pixels="uint8" if bands is None else bands.pixels,
             numbers="uint8" if bands is None else bands.numbers,
             scale=255 if bands is None else bands.white,
@@ -98,15 +102,15 @@ class About:
             InputError: They are not those of a file that ``lightning export`` wrote.
         """
         try:
-            said = [
+            known = [  # a file of an older version lacks what has a default
                 name for name, field in cls.__dataclass_fields__.items() if name in metadata or field.default is MISSING
             ]
-            held: dict[str, Any] = {name: _tuples(json.loads(metadata[name])) for name in said}
-        except (KeyError, ValueError):
+            held: dict[str, Any] = {name: _tuples(json.loads(metadata[name])) for name in known}
+            return cls(**held)
+        except (KeyError, TypeError, ValueError):
             raise InputError(
                 f"{file} does not say its class names and preprocessing: only files that lightning export wrote do"
             ) from None
-        return cls(**held)
 
 
 def _tuples(value: Any) -> Any:
@@ -133,12 +137,14 @@ class Deployed(nn.Module):
         self.register_buffer("mean", white * torch.tensor(about.mean)[:, None, None], persistent=False)  # (C, 1, 1)
         self.register_buffer("std", white * torch.tensor(about.std)[:, None, None], persistent=False)
         self.temperature = about.temperature
+        self.several_labels = bool(about.thresholds)
 
     def forward(self, images: Tensor) -> Tensor:
         """Shapes as above."""
         shown = self.view(images).contiguous(memory_format=torch.channels_last)
         logits = self.net((shown - self.mean) / self.std)
-        return (logits / self.temperature).softmax(dim=1)
+        scaled = logits / self.temperature
+        return scaled.sigmoid() if self.several_labels else scaled.softmax(dim=1)
 
 
 def example(about: About) -> Tensor:

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import binary_precision_recall_curve, binary_roc
 
 from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.evaluation.scores import Scores
@@ -63,14 +66,13 @@ def draw_reliability(found: Scores) -> "Figure":
 def draw_roc(predictions: Predictions, found: Scores) -> "Figure":
     """True against false positives of each class, or of those of the lowest AUROC."""
     from matplotlib.figure import Figure
-    from sklearn.metrics import roc_curve
 
     figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1)
     chosen = _chosen(found, "auroc")
     for index in chosen:
-        false, true, _ = roc_curve(_positive(predictions, index), predictions.probabilities[:, index])
+        false, true, _ = (part.numpy() for part in binary_roc(*_one_against_rest(predictions, index)))
         places = np.linspace(0, len(false) - 1, min(POINTS, len(false))).round().astype(int)
         axis.plot(false[places], true[places], linewidth=1.3, label=_label(found, "auroc", index))
     axis.set(xlabel="false positives", ylabel="true positives", title=_title("ROC", found, chosen, "AUROC"))
@@ -81,15 +83,13 @@ def draw_roc(predictions: Predictions, found: Scores) -> "Figure":
 def draw_precision_recall(predictions: Predictions, found: Scores) -> "Figure":
     """Precision against recall of each class, or of those of the lowest average precision."""
     from matplotlib.figure import Figure
-    from sklearn.metrics import precision_recall_curve
 
     figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     axis = figure.subplots()
     chosen = _chosen(found, "average_precision")
     for index in chosen:
-        precision, recall, _ = precision_recall_curve(
-            _positive(predictions, index), predictions.probabilities[:, index]
-        )
+        answers = _one_against_rest(predictions, index)
+        precision, recall, _ = (part.numpy() for part in binary_precision_recall_curve(*answers))
         places = np.linspace(0, len(recall) - 1, min(POINTS, len(recall))).round().astype(int)
         label = _label(found, "average_precision", index)
         axis.step(recall[places], precision[places], where="post", linewidth=1.3, label=label)
@@ -99,9 +99,11 @@ def draw_precision_recall(predictions: Predictions, found: Scores) -> "Figure":
     return figure
 
 
-def _positive(predictions: Predictions, index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _one_against_rest(predictions: Predictions, index: int) -> tuple[Tensor, Tensor]:
+    """The probability of a class (N,), and 1 where an image is of it (N,)."""
     targets = predictions.targets
-    return targets == index if targets.ndim == 1 else targets[:, index] == 1
+    there = targets == index if targets.ndim == 1 else targets[:, index] == 1
+    return torch.from_numpy(predictions.probabilities[:, index]), torch.from_numpy(there.astype(np.int64))
 
 
 def _chosen(found: Scores, name: str) -> Sequence[int]:

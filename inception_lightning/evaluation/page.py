@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from inception_lightning.errors import visible
 from inception_lightning.evaluation.mistakes import Mistake
 from inception_lightning.evaluation.predictions_csv import BETWEEN, Predictions
-from inception_lightning.evaluation.scores import LOWER_IS_BETTER, NOT_PERCENT, TITLES, Scores
+from inception_lightning.evaluation.scores import Scores
+from inception_lightning.evaluation.titles import LOWER_IS_BETTER, NOT_PERCENT, TITLES
 
 PAIRS = 20
 """How many pairs of classes are listed that are taken for each other."""

@@ -7,7 +7,8 @@ from rich.table import Table
 
 from inception_lightning.errors import visible
 from inception_lightning.evaluation.page import interval, number
-from inception_lightning.evaluation.scores import NOT_PERCENT, TITLES, Scores
+from inception_lightning.evaluation.scores import Scores
+from inception_lightning.evaluation.titles import NOT_PERCENT, TITLES
 
 LOWEST = 3
 """How many classes are named whose recall is the lowest."""

@@ -23,6 +23,7 @@ from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import (
     BinaryCrossEntropy,
+    BinaryFocalLoss,
     FocalLoss,
     Loss,
     classification_losses,
@@ -161,9 +162,9 @@ class InceptionClassifier(Rebuildable):
             mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
             cutmix: Alpha of CutMix, 0 for none.
             several_labels: Whether an image may have several labels, or none, each with a probability of its own. The
-                loss is then `losses.BinaryCrossEntropy` unless another is given, targets are rows (N, K) of 0 and 1,
-                and the threshold of each label is that of its best F1 in the last validation. The command line takes
-                it from the data.
+                loss is then `losses.BinaryCrossEntropy` unless another is given (`losses.FocalLoss` is the binary one),
+                targets are rows (N, K) of 0 and 1, and the threshold of each label is that of its best F1 in the last
+                validation. The command line takes it from the data.
             mean: What is subtracted from each channel of images in 0..1, in the place of what the network, or its
                 weights, expect; ``lightning data check --statistics`` measures the data's.
             std: What they are divided by, above 0.
@@ -439,8 +440,8 @@ class InceptionClassifier(Rebuildable):
 
     @property
     def thresholds(self) -> Tensor | None:
-        """From which probability on an image has a label (K,); None where each image has one class."""
-        return self._limits.sigmoid() if self.several_labels else None
+        """From which probability on an image has a label (K,), float64; None where each image has one class."""
+        return self._limits.cpu().double().sigmoid() if self.several_labels else None
 
     @property
     def _limits(self) -> Tensor:
@@ -540,7 +541,7 @@ class InceptionClassifier(Rebuildable):
 def chosen_loss(
     loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float, several_labels: bool = False
 ) -> Loss:
-    """The loss that was asked for; where none was cross-entropy, or for several labels that of each label.
+    """The loss that was asked for; where none was cross-entropy. For several labels both are those of each label.
 
     Raises:
         InputError: It cannot be imported, it knows a single label only, or the smoothing (0..1) is out of range or
@@ -553,11 +554,13 @@ def chosen_loss(
     if several_labels:
         if label_smoothing:
             raise InputError("label_smoothing is for images with one label, and these have several: leave it out")
-        if isinstance(loss, FocalLoss | nn.CrossEntropyLoss):
+        if isinstance(loss, nn.CrossEntropyLoss):
             raise InputError(
                 f"{type(loss).__name__} is for images with one label, and these have several: leave it out for "
-                "BinaryCrossEntropy, or give a loss of your own"
+                "BinaryCrossEntropy, or say FocalLoss or a loss of your own"
             )
+        if type(loss) is FocalLoss:
+            return BinaryFocalLoss(loss.gamma)
         loss = BinaryCrossEntropy() if loss is None else loss
     if isinstance(loss, str):
         found: Loss = locate(loss)
