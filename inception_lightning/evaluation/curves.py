@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 INK = "#010203"
 """Of text and lines, until a page puts its own colour in the place of it."""
 
+MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.11, "top": 0.93}
+"""Of the pictures, as shares of them: to have matplotlib find some takes as long as to draw them."""
+
 MOST_CURVES = 10
 POINTS = 200
 """Of a curve: more cannot be seen, and make a page slow."""
@@ -46,20 +49,24 @@ def svg(figure: "Figure") -> str:
 
 
 def draw_reliability(found: Scores) -> "Figure":
-    """Accuracy against confidence: what lies below the diagonal is said too surely."""
+    """Accuracy against confidence, or how often a label is there against its probability.
+
+    What lies below the diagonal is said too surely.
+    """
     from matplotlib.figure import Figure
 
     held = found.reliability
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+    figure = Figure(figsize=(4.6, 4.6))
+    above, below = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True, gridspec_kw=MARGINS)
     edges = np.linspace(0, 1, len(held.counts) + 1)
     middles, there = (edges[:-1] + edges[1:]) / 2, held.counts > 0
     above.plot([0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1)
     above.bar(middles, np.where(there, held.accuracy, 0), width=0.9 / len(middles), color="#3b7dd8", alpha=0.55)
     above.plot(held.confidence[there], held.accuracy[there], color="#d9622b", marker="o", markersize=4)
-    above.set(ylabel="share that is right", ylim=(0, 1), title=f"calibration error {100 * held.error:.2f} %")
+    right, confidence = ("right", "confidence") if found.thresholds is None else ("there", "probability")
+    above.set(ylabel=f"share that is {right}", ylim=(0, 1), title=f"calibration error {100 * held.error:.2f} %")
     below.bar(middles, held.counts, width=0.9 / len(middles), color="#888888")
-    below.set(xlabel="confidence", ylabel="answers", xlim=(0, 1))
+    below.set(xlabel=confidence, ylabel="answers", xlim=(0, 1))
     return figure
 
 
@@ -67,8 +74,8 @@ def draw_roc(predictions: Predictions, found: Scores) -> "Figure":
     """True against false positives of each class, or of those of the lowest AUROC."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
-    axis = figure.subplots()
+    figure = Figure(figsize=(4.6, 4.6))
+    axis = figure.subplots(gridspec_kw=MARGINS)
     axis.plot([0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1)
     chosen = _chosen(found, "auroc")
     for index in chosen:
@@ -84,8 +91,8 @@ def draw_precision_recall(predictions: Predictions, found: Scores) -> "Figure":
     """Precision against recall of each class, or of those of the lowest average precision."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
-    axis = figure.subplots()
+    figure = Figure(figsize=(4.6, 4.6))
+    axis = figure.subplots(gridspec_kw=MARGINS)
     chosen = _chosen(found, "average_precision")
     for index in chosen:
         answers = _one_against_rest(predictions, index)

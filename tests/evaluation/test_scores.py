@@ -149,6 +149,19 @@ def test_the_files_hold_everything(tmp_path: Path, several: bool, most: int, mon
     assert recalls == found.per_class["recall"].tolist()
 
 
+def test_the_page_says_which_labels_are_missed_and_how_many_there_are(tmp_path: Path) -> None:
+    shares = np.array([[0.9, 0.2], [0.1, 0.7]])
+    written = Predictions(shares, np.array([[0, 1], [0, 1]]), ("cat", "dog"), ["a", "b"], np.array([0.5, 0.4]))
+    write_report(tmp_path, written)
+    page = (tmp_path / "test.html").read_text()
+    assert "2 images, 2 labels, 1.00 of them per image." in page
+    assert "predicted <b>cat</b> 90.0 %<br>true <b>dog</b>" in page
+    assert "class-activation" not in page  # there are no images
+    written = Predictions(shares, np.array([[1, 1], [0, 1]]), ("cat", "dog"), ["a", "b"], np.array([0.5, 0.4]))
+    write_report(tmp_path, written)
+    assert "missed <b>dog</b> 20.0 %<br>true <b>cat; dog</b>" in (tmp_path / "test.html").read_text()
+
+
 def test_what_means_nothing_is_null_and_empty(tmp_path: Path) -> None:
     shares = np.ones((3, 1), np.float32)
     found = write_report(tmp_path, Predictions(shares, np.zeros(3, np.int64), ("only",), ["a", "b", "c"]))
