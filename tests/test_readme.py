@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import tifffile
 import torch
 import yaml
 from torch.distributed.run import parse_args
@@ -50,11 +51,20 @@ def photos(folder: Path) -> None:
             to_pil_image(image).save(folder / name / f"{index}.jpg")
 
 
+def tiles(folder: Path) -> None:
+    for name in ("field", "forest"):
+        for index in range(5):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            bands = torch.randint(0, 9000, (64, 64, 5)).numpy().astype("uint16")
+            tifffile.imwrite(folder / name / f"{index}.tif", bands, photometric="minisblack", planarconfig="contig")
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     photos(tmp_path / "photos")
     photos(tmp_path / "new_photos")
+    tiles(tmp_path / "tiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

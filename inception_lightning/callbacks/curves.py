@@ -1,9 +1,9 @@
-"""The curves of a run as one picture: losses, accuracies and the rate over epochs, the best epoch marked."""
+"""The curves of a run as one picture: losses, scores and the rate over epochs, the best epoch marked."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
 TRAINING: dict[str, Any] = {"linestyle": "--", "linewidth": 1.2}
 VALIDATION: dict[str, Any] = {"linestyle": "-", "linewidth": 2.0, "marker": "o", "markersize": 4}
-KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
+Styles: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
+KNOWN: Styles = {
     "train/loss": ("training: all that is minimised", {"color": GREY, **TRAINING}),
     "train/loss_main": ("training: main classifier", {"color": BLUE, **TRAINING}),
     "val/loss": ("validation: main classifier, plain loss", {"color": BLUE, **VALIDATION}),
@@ -22,14 +23,21 @@ KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "val/top5": ("validation: top-5", {"color": ORANGE, **VALIDATION}),
 }
 """What is logged -> its words and its style: a hue for a quantity, dashes for training, dots for validation."""
+OF_LABELS: Styles = {
+    "train/f1": ("training: F1", {"color": GREEN, **TRAINING}),
+    "val/f1": ("validation: F1", {"color": GREEN, **VALIDATION}),
+    "val/average_precision": ("validation: average precision", {"color": BLUE, **VALIDATION}),
+    "val/auroc": ("validation: AUROC", {"color": ORANGE, **VALIDATION}),
+}
+"""The same of images with several labels, whose scores are means over the labels."""
 HEAD = "train/loss_"
 HEADS = (GREEN, "#CC79A7", "#E69F00")
 
-Points = list[tuple[float, float]]
+Points: TypeAlias = list[tuple[float, float]]
 
 
 def draw_curves(metrics: Path, monitor: str = "val/top1", mode: str = "max") -> "Figure":
-    """Losses and accuracies over epochs, and below them the learning rate.
+    """Losses and accuracies, or scores of labels, over epochs, and below them the learning rate.
 
     Args:
         metrics: A run's ``metrics.csv``.
@@ -49,9 +57,13 @@ def draw_curves(metrics: Path, monitor: str = "val/top1", mode: str = "max") -> 
     upper[0].set(title="Losses", ylabel="loss", yscale="log")
     upper[0].yaxis.set_major_formatter("{x:g}")
     upper[0].yaxis.set_minor_formatter("{x:g}")
-    _plot(upper[1], logged, [name for name in KNOWN if "/top" in name and name in logged], percent=True)
-    upper[1].set(title="Accuracy", ylabel="% of images")
-    _mark_best(upper[0 if monitor in losses else 1], logged.get(monitor, []), monitor, mode)
+    several = "val/average_precision" in logged and "val/top1" not in logged
+    styles = OF_LABELS if several else KNOWN
+    scores = [name for name in styles if "/loss" not in name]
+    _plot(upper[1], logged, [name for name in scores if name in logged], percent=True)
+    title, unit = ("Scores", "%, mean over labels") if several else ("Accuracy", "% of images")
+    upper[1].set(title=title, ylabel=unit)
+    _mark_best(upper[0 if monitor in losses else 1], logged.get(monitor, []), monitor, mode, KNOWN | styles)
     _plot(lower[0], logged, ["train/lr"] if "train/lr" in logged else [])
     lower[0].set(xlabel="epoch", ylabel="learning rate")
     lower[1].axis("off")
@@ -86,7 +98,7 @@ def _plot(axis: "Axes", logged: Mapping[str, Points], names: Sequence[str], *, p
             color = HEADS[heads.index(name) % len(HEADS)]
             words, style = f"training: head on {name.removeprefix(HEAD)}", {"color": color, **TRAINING, "alpha": 0.7}
         else:
-            words, style = KNOWN.get(name, (name, {"color": GREY}))
+            words, style = (KNOWN | OF_LABELS).get(name, (name, {"color": GREY}))
         epochs, values = zip(*logged[name], strict=True)
         axis.plot(epochs, [100 * value for value in values] if percent else values, label=words, **style)
     if len(names) > 1:
@@ -96,21 +108,21 @@ def _plot(axis: "Axes", logged: Mapping[str, Points], names: Sequence[str], *, p
     axis.grid(alpha=0.3)
 
 
-def _mark_best(axis: "Axes", points: Points, monitor: str, mode: str) -> None:
+def _mark_best(axis: "Axes", points: Points, monitor: str, mode: str, curves: Styles) -> None:
     if not points:
         return
     best = min if mode == "min" else max
     epoch, value = best(points, key=lambda point: point[1])  # the first of equals, as the checkpoint's
-    percent = "/top" in monitor
+    percent = monitor in curves and "/loss" not in monitor
     shown = 100 * value if percent else value
-    color = KNOWN.get(monitor, ("", {"color": GREY}))[1]["color"]
-    if monitor in KNOWN:
+    color = curves.get(monitor, ("", {"color": GREY}))[1]["color"]
+    if monitor in curves:
         axis.plot([epoch], [shown], "*", color=color, markersize=15, markeredgecolor="white", zorder=5)
     else:
         axis.axvline(epoch, color=color, linestyle=":")
     axis.annotate(
         f"best: {shown:.2f} %, epoch {epoch:.3g}" if percent else f"best {monitor}: {value:.4g}, epoch {epoch:.3g}",
-        (epoch, shown) if monitor in KNOWN else (epoch, axis.get_ylim()[1]),
+        (epoch, shown) if monitor in curves else (epoch, axis.get_ylim()[1]),
         xytext=(-6, -34),
         textcoords="offset points",
         ha="right" if epoch > sum(axis.get_xlim()) / 2 else "left",

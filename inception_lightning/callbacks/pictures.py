@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
+from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import save_image
 
 from inception_lightning.callbacks.curves import draw_curves
@@ -17,6 +18,7 @@ from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import spared
 from inception_lightning.evaluation.predictions import draw_predictions, predict_some, predictions_table
+from inception_lightning.loading.pictured import how_pictured, pictured
 from inception_lightning.runs.wandb import boards, offer
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VIEWS = 32
+CAPTION = 24  # pixels of a line of text
 SIDE = 96  # pixels that a small view is enlarged to
 
 
@@ -69,7 +72,8 @@ class Pictures(Callback):
                 guesses = predict_some(pl_module, data)
                 for board in boards(trainer):
                     offer(lambda: board.experiment.log({"predictions": predictions_table(guesses)}))  # noqa: B023  # at once
-                self._save(trainer, "predictions", draw_predictions(guesses, which))
+                how = how_pictured(data.num_channels, data.pixels)
+                self._save(trainer, "predictions", draw_predictions(guesses, which, how))
 
     def _save(self, trainer: pl.Trainer, name: str, figure: "Figure") -> None:
         path = self.folder / f"{name}.png"
@@ -94,9 +98,22 @@ def at_best(module: InceptionClassifier, best: Path | None) -> Iterator[str]:
 
 
 def save_views(data: ImageDataModule, file: Path) -> None:
-    """Write the views of up to `VIEWS` training images in the first epoch, eight in a row, small ones enlarged."""
+    """Write the views of up to `VIEWS` training images in the first epoch, eight in a row, small ones enlarged.
+
+    Below them stands what they show of the images, where it is not all.
+    """
     views = data.train_views()
-    images = torch.stack([views[0, index][0] for index in spread(len(views.labels), VIEWS)]).float() / 255
+    images = torch.stack([pictured(views[0, index][0]) for index in spread(len(views.labels), VIEWS)]).float() / 255
     factor = max(1, -(-SIDE // images.shape[-1]))
     enlarged = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)  # (N, 3, f H, f W)
     save_image(enlarged, file, nrow=8, padding=4, pad_value=1.0)
+    if how := how_pictured(data.num_channels, data.pixels):
+        _write_below(how, file)
+
+
+def _write_below(text: str, file: Path) -> None:
+    with Image.open(file) as picture:
+        captioned = Image.new("RGB", (picture.width, picture.height + CAPTION), "white")
+        captioned.paste(picture)
+    ImageDraw.Draw(captioned).text((6, picture.height), text, "black", ImageFont.load_default(14))
+    captioned.save(file)

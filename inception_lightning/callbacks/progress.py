@@ -17,8 +17,8 @@ from inception_lightning.models.cost import count_macs, count_parameters, shapes
 
 ACCURACY = "val/top1"
 OF_LABELS = "val/average_precision"  # of images with several labels
-SHARES = ("/top1", "/top5")
-"""How the names of accuracies end, which are logged as shares of 1 and shown in per cent."""
+SHARES = ("/top1", "/top5", "/average_precision")
+"""How the names of scores end that are logged as shares of 1 and shown in per cent."""
 
 
 NARROW = 60
@@ -26,7 +26,7 @@ NARROW = 60
 
 
 def shown(name: str, value: float) -> str:
-    """A logged number as people read it: accuracies in per cent."""
+    """A logged number as people read it: shares in per cent."""
     return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
 
 
@@ -101,8 +101,10 @@ class TerminalProgress(RichProgressBar):
         self.seen_at = at
         logged = trainer.callback_metrics
         items = super().get_metrics(trainer, pl_module)
-        if ACCURACY in logged:
-            items = {"top-1": shown(ACCURACY, float(logged[ACCURACY]))}
+        for name, title in ((ACCURACY, "top-1"), (OF_LABELS, "average precision")):
+            if name in logged:
+                items = {title: shown(name, float(logged[name]))}
+                break
         loss = {"loss": f"{float(logged['train/loss']):.3f}"} if "train/loss" in logged else {}
         self.seen = {**loss, **{name: value for name, value in items.items() if name != "v_num"}}
         return self.seen
@@ -173,7 +175,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 class LineProgress(ProgressBar):
-    """One line per epoch, and one per minute within longer epochs."""
+    """One line per epoch, and one per minute within longer epochs and predictions."""
 
     def __init__(self, seconds: float = 60.0) -> None:
         """Say at least one line every ``seconds``."""
@@ -203,6 +205,21 @@ class LineProgress(ProgressBar):
         """Say where a long epoch is."""
         if time.monotonic() - self.last_line >= self.seconds:
             self._say(trainer, f"batch {batch_idx + 1}/{trainer.num_training_batches}  ", ("train/loss",))
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Say where a long prediction is."""
+        now = time.monotonic()
+        if self.enabled and now - self.last_line >= self.seconds:
+            self.last_line = now
+            print(f"batch {batch_idx + 1}/{trainer.num_predict_batches[dataloader_idx]}", flush=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note that there are new figures."""

@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.errors import spared, visible
 from inception_lightning.evaluation.mistakes import looked_at, worst_mistakes
-from inception_lightning.evaluation.predictions_csv import Predictions
+from inception_lightning.evaluation.predictions_csv import Predictions, precision
 from inception_lightning.evaluation.report import write_report
 from inception_lightning.evaluation.terminal import remarks, table
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
+from inception_lightning.loading.pictured import how_pictured
 from inception_lightning.loading.sampler import EvaluationSampler
 from inception_lightning.loading.views import FixedViews
 from inception_lightning.training.classifier import InceptionClassifier
@@ -162,7 +163,7 @@ class ScoresReport(Collecting):
             targets=answers.targets,
             class_names=tuple(names),
             files=_files(images, len(answers.logits)),
-            thresholds=None if pl_module.thresholds is None else pl_module.thresholds.double().cpu().numpy(),
+            thresholds=None if pl_module.thresholds is None else pl_module.thresholds.numpy(),
         )
         mistakes = worst_mistakes(predictions)
         if images is not None and isinstance(data := trainer.datamodule, ImageDataModule):  # type: ignore[attr-defined]  # set by the Trainer's entry points
@@ -183,8 +184,9 @@ class ScoresReport(Collecting):
         ours = {"top1", "top5", *found.overall} - {str(name) for name in pl_module.val_metrics}  # one's own are shown
         known = {f"{split}/{name}" for split in ("test", "val") for name in ours}
         further = {name: float(value) for name, value in trainer.callback_metrics.items() if name not in known}
+        terms = pl_module.num_classes if pl_module.several_labels else 1
         for name in ("test/loss", "val/loss"):  # which is the log loss, unless another loss was chosen
-            if name in further and abs(further[name] - found.overall["log_loss"]) < 1e-6:
+            if name in further and abs(further[name] / terms - found.overall["log_loss"]) < 1e-6:
                 del further[name]
         console.print(table(found, f"{self.name}, {found.images:,} images", further))
         for line in (*remarks(found), *facts):
@@ -201,9 +203,9 @@ def images_of(loader: object) -> ImageDataset | None:
     return loader.dataset.dataset if isinstance(loader.dataset, FixedViews) else None
 
 
-def probabilities(logits: NDArray[np.float32], several_labels: bool) -> NDArray[np.float32]:
-    """Probabilities (N, K), computed in float64 some rows at a time."""
-    found = np.empty_like(logits)
+def probabilities(logits: NDArray[np.float32], several_labels: bool) -> NDArray[np.floating]:
+    """Probabilities (N, K) in the `precision` of so many, computed in float64 some rows at a time."""
+    found = np.empty_like(logits, dtype=precision(logits.size))
     for start in range(0, len(logits), 1024):
         wide = torch.from_numpy(logits[start : start + 1024]).double()
         shares = wide.sigmoid() if several_labels else wide.softmax(dim=1)
@@ -218,11 +220,13 @@ def _files(images: ImageDataset | None, count: int) -> Sequence[str]:
 
 
 def _facts(module: InceptionClassifier) -> list[str]:
-    said = []
+    said, averaged = [], "probabilities are averaged" if module.several_labels else "softmax is averaged"
     if module.gathering.views > 1:
-        said.append(f"Each image is shown in {module.gathering.views} views, whose softmax is averaged.")
+        said.append(f"Each image is shown in {module.gathering.views} views, whose {averaged}.")
     if module.members:
-        said.append(f"An ensemble of {len(module.members) + 1} networks, whose softmax is averaged.")
+        said.append(f"An ensemble of {len(module.members) + 1} networks, whose {averaged}.")
     if module.temperature != 1:
         said.append(f"Calibrated with the temperature {module.temperature:.4g}.")
+    if how := how_pictured(len(module.mean), module.pixels):
+        said.append(how)
     return said

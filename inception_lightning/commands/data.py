@@ -16,7 +16,7 @@ from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.check import check
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.data.shards import write_shards
-from inception_lightning.errors import InputError
+from inception_lightning.errors import InputError, visible
 from inception_lightning.trust import trusting
 
 SHORT_NAMES = data  # imported so that a class is found by its name alone
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
             show.save(described, arguments.out)
             print(f"see {arguments.out}")
         case "check":
-            return _check(described, arguments.out)
+            return _check(described, arguments.out, arguments.statistics)
     return 0
 
 
@@ -82,12 +82,27 @@ def _kind(root: Path | None) -> str:
     return "ImageTable" if root.is_file() else "ImageFolder"
 
 
-def _check(described: ImageDataModule, listed: Path | None) -> int:
-    report = check(described)
+def _check(described: ImageDataModule, listed: Path | None, statistics: Path | None) -> int:
+    """Check the images and, unless ``statistics`` is None, say what was measured; into that file if it has a name."""
+    report = check(described, statistics is not None)
     print(report.text())
+    measured = report.statistics
+    if measured is not None:
+        page = measured.page("pictures in RGB" if report.bands is None else report.bands.told())
+        print(f"{measured.text()}\n\n{page}", end="")
+        if statistics is not None and statistics.name:
+            _write(statistics, page)
+            print(f"\ntrain with it: lightning fit --config {visible(str(statistics))} ...")
     if listed is not None:
         report.write_bad(listed)
     return 2 if report.bad or report.obstacles else 0
+
+
+def _write(file: Path, page: str) -> None:
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--statistics {file} cannot be written: {error.strerror}") from None
 
 
 def _shard(described: ImageDataModule, out: Path) -> None:

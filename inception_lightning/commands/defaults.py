@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from inception_lightning import models
 from inception_lightning.commands.command_line import RUNS, CommandLine, as_flag, in_page, without_class
 from inception_lightning.configurable import KEY, class_path, subclasses
+from inception_lightning.data.files import ImagesInFiles
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
 from inception_lightning.runs.checkpoints import Checkpoint, local, read_checkpoint
@@ -24,6 +25,9 @@ OURS = {name: f"{models.__name__}.{name}" for name in models.__all__}
 
 SHOWN = ("image_size", "evaluation")
 """How data are shown to a network: what a checkpoint says about data that it has not seen."""
+
+BANDS = ("channels", "scale")
+"""How files are read: what it says besides about data in files."""
 
 
 class Member(NamedTuple):
@@ -110,7 +114,8 @@ def weights_page(source: str, data: str) -> dict[str, Any]:
         InputError: There are no such weights.
     """
     net, seen = describe(source)
-    net["init_args"].pop("num_classes")  # it comes from the data
+    for name in ("num_classes", "in_channels"):  # they come from the data
+        net["init_args"].pop(name, None)
     evaluation = {"fraction": seen.crop_fraction, "interpolation": seen.interpolation}
     shown = {"image_size": seen.image_size, "evaluation": evaluation}
     return {"model": {"net": net}, "data": {"class_path": data, "init_args": shown}}
@@ -127,13 +132,19 @@ def checkpoint_page(held: dict[str, Any], command: str, data: str | None) -> dic
     for name in ("seed", "allow_changes"):  # they come from the command line
         arguments.pop(name, None)
     shown = {name: arguments[name] for name in SHOWN if name in arguments}
+    bands = {name: arguments[name] for name in BANDS if name in arguments}
     if data is not None:
-        known = {"class_path": data, "init_args": shown}
+        known = {"class_path": data, "init_args": shown | (bands if _in_files(data) else {})}
     elif command == "predict" and held["class_names"]:
-        known = {"class_path": class_path(Photos), "init_args": {"class_names": held["class_names"], **shown}}
+        known = {"class_path": class_path(Photos), "init_args": {"class_names": held["class_names"], **shown, **bands}}
     else:
         known = held["data"] or {"class_path": "Digits"}
     return {"model": {"class_path": held["model"]["class_path"], "init_args": model}, "data": known}
+
+
+def _in_files(data: str) -> bool:
+    """Whether a class of data, by its name or import path, has images in files."""
+    return data.rpartition(".")[2] in (cls.__name__ for cls in subclasses(ImagesInFiles))
 
 
 def _run(line: CommandLine) -> Path | None:

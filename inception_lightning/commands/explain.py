@@ -18,6 +18,7 @@ from inception_lightning.commands.data import read_data
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.trained import Trained, accelerator, trained
 from inception_lightning.commands.typos import instead
+from inception_lightning.data.files import some_of
 from inception_lightning.data.folder import Photos
 from inception_lightning.deployment.explained_page import PAGE, Explained, Writer
 from inception_lightning.deployment.explanations import chosen_stages, exact_stage, explain
@@ -25,8 +26,10 @@ from inception_lightning.errors import InputError, Stop, visible
 from inception_lightning.evaluation.mistakes import worst_mistakes
 from inception_lightning.evaluation.predictions_csv import BETWEEN, Predictions
 from inception_lightning.evaluation.report import checkpoint_of
+from inception_lightning.loading.bands import bands_of_all
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
 from inception_lightning.loading.decoding import ImageInputError
+from inception_lightning.loading.pictured import how_pictured, pictured
 from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.runs.folder import forget_chosen, new_run_folder
 from inception_lightning.trust import trusting
@@ -43,7 +46,7 @@ class Shown:
 
     Attributes:
         file: What a person finds it by.
-        image: uint8 (3, H, W), as the network sees it; None where it cannot be read.
+        image: (C, H, W), as the network sees it; None where it cannot be read.
         reason: Why it cannot be read.
         label: The class to explain; by default the network's answer.
         probability: What a test has given to it.
@@ -146,7 +149,10 @@ def _folder(arguments: Namespace) -> Path:
 
 def _write(look: Look, shows: Shows, batch_size: int, folder: Path) -> None:
     net, source = type(look.network.module.net).__name__, look.network.source
-    writer = Writer(folder, f"Where {net} looks: {shows.title}", f"{source[0].upper()}{source[1:]}.")
+    pixels = "uint8" if look.network.data is None else look.network.module.pixels  # of weights nobody knows them
+    how = how_pictured(len(look.network.module.mean), pixels)
+    told = f"{source[0].upper()}{source[1:]}.{f' {how}' if how else ''}"
+    writer = Writer(folder, f"Where {net} looks: {shows.title}", told)
     try:
         with writer.opened():
             total = -(-shows.count // batch_size)
@@ -222,7 +228,9 @@ def _images(network: Trained, predictions: Predictions, folder: Path) -> ImageDa
     """The images that were tested: their files, or the data that the network was trained on."""
     files = [Path(file) for file in predictions.files]
     if any(file.is_file() for file in files):  # one that is gone has a reason
-        return ImageFiles(files, torch.zeros(len(files), dtype=torch.long))
+        listed = ImageFiles(files, torch.zeros(len(files), dtype=torch.long))
+        said = network.page("test").get("init_args", {})
+        return listed.seen_as(bands_of_all(some_of(listed), said.get("channels"), said.get("scale")))
     if network.data is None:
         raise InputError(f"the images of {folder} are not here: its files are no files, seen from {Path.cwd()}")
     data = read_data([{"data": network.page("test")}], None, ())
@@ -256,5 +264,5 @@ def _explain(look: Look, batch: Sequence[Shown], writer: Writer) -> None:
                 *(visible(one.file), one.probability, share),
             )
         maps = {stage: places[place] for stage, places in found.maps.items()}
-        writer.add(Explained(one.file, label, share, one.true, one.image, maps))
+        writer.add(Explained(one.file, label, share, one.true, pictured(one.image), maps))
         place += 1

@@ -79,7 +79,7 @@ def _prove(
     expected = Checkpoint(module, about)
     runs: dict[str, Run] = {name: opened(file, arguments.threads) for name, file in files.items()}
     indices = spread(len(images), arguments.images or len(images))
-    agreements = compare(expected, runs, images, indices)
+    agreements = compare(expected, runs, images, indices, about.thresholds)
     timed = images.open(indices[0]).pixels()
     return Verdict(
         agreements,
@@ -87,6 +87,7 @@ def _prove(
         {name: _megabytes(file) for name, file in files.items()},
         arguments.threads,
         (timed.shape[1], timed.shape[2]),
+        "all labels right" if about.thresholds else "top-1",
     )
 
 
@@ -109,6 +110,7 @@ def _data(line: CommandLine, network: Trained, flags: Sequence[str]) -> ImageDat
             f"the network knows {network.module.num_classes} classes and {type(data).__name__} has {data.num_classes}: "
             "say --data.root with the images that it was trained for"
         )
+    network.module.check_bands(data)
     refuse_other_classes(network.module.class_names, data.class_names)
     if not network.module.class_names:
         network.module.class_names = tuple(data.class_names)
@@ -116,7 +118,7 @@ def _data(line: CommandLine, network: Trained, flags: Sequence[str]) -> ImageDat
 
 
 def _about(module: InceptionClassifier, data: ImageDataModule) -> About:
-    return About.of(module, data.image_size, data.evaluation)
+    return About.of(module, data.image_size, data.evaluation, data.bands)
 
 
 def _origin(network: Trained, data: ImageDataModule, verdict: Verdict) -> Origin:
@@ -152,7 +154,10 @@ def _options() -> Options:
     parser.add_argument("--threads", type=_count, default=torch.get_num_threads(), help="threads of each runtime")
     parser.add_argument("--tolerance", type=float, default=0.01, help="largest difference of a probability")
     parser.add_argument(
-        "--int8_loss", type=float, default=2.0, help="points of top-1 that 8 bits may lose (default: 2)"
+        "--int8_loss",
+        type=float,
+        default=2.0,
+        help="points of top-1, or of images whose labels are all right, that 8 bits may lose (default: 2)",
     )
     parser.add_argument("--push", metavar="USER/NAME", help="push the folder to the Hugging Face hub")
     return parser

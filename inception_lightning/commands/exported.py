@@ -12,6 +12,7 @@ from inception_lightning.commands.options import Options
 from inception_lightning.deployment.formats import format_of
 from inception_lightning.deployment.predicting import ExportedClassifier, WholePhotos
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import WHITE, channels
 from inception_lightning.runs.folder import new_run_folder
 
 
@@ -33,12 +34,21 @@ def predict_by_file(line: CommandLine) -> None:
             f"{arguments.model} holds machine code, which would run: say --trust-config if you trust who made it"
         )
     module = ExportedClassifier(arguments.model, torch.get_num_threads())
+    about = module.runtime.about
+    said = None if about.is_rgb or about.scale == WHITE.get(about.numbers) else about.scale
     photos = WholePhotos(
         root=arguments.root,
-        class_names=module.runtime.about.class_names,
+        channels=None if about.is_rgb else about.channels,
+        scale=said,
+        class_names=about.class_names,
         num_workers=arguments.workers,
         batch_size=arguments.batch_size,
     )
+    if photos.num_channels != about.channels or (photos.pixels, about.pixels) == ("float32", "uint8"):
+        raise InputError(
+            f"{arguments.model} takes {about.pixels} images of {channels(about.channels)}, and those in "
+            f"{arguments.root} are {photos.pixels}, of {channels(photos.num_channels)}"
+        )
     folder = new_run_folder(arguments.place, "predict-")
     trainer = pl.Trainer(
         accelerator="cpu",

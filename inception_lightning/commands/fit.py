@@ -62,6 +62,7 @@ from inception_lightning.commands.refusals import (
 from inception_lightning.configurable import class_path
 from inception_lightning.data import ImageDataModule
 from inception_lightning.errors import InputError, Stop
+from inception_lightning.loading.bands import RGB, channels
 from inception_lightning.models import Inception
 from inception_lightning.pages import parse_page
 from inception_lightning.runs.checkpoints import LAST, CheckpointFiles, refuse_other_classes
@@ -272,6 +273,7 @@ class InceptionCLI(LightningCLI):
         """Make the data, then the model for as many classes as they have, then the Trainer."""
         self.datamodule = self._made(Namespace(data=self.config.data), groups=False).data
         self._fill_in_classes()
+        self._fill_in_channels()
         if self.start.continued is not None and not self.config.allow_changes:
             refuse_changes(self.start.continued.page, self.content)
         rest = self.config.clone()
@@ -328,13 +330,14 @@ class InceptionCLI(LightningCLI):
         return parse_page(self.page, "this run")
 
     def _printable(self, page: str) -> str:
-        """A page that was printed before anything was built: the number of classes is still to come from the data."""
+        """A page that was printed before anything was built: classes and channels are still to come from the data."""
         if not page.strip():
             return page
         content = yaml.safe_load(page)
         net = in_page(content, "model.net.init_args")
         if isinstance(net, dict):
             net.pop("num_classes", None)
+            net.pop("in_channels", None)
         return self._with_class(yaml.safe_dump(content, sort_keys=False))
 
     def _with_class(self, page: str) -> str:
@@ -372,6 +375,31 @@ class InceptionCLI(LightningCLI):
             net.init_args.num_classes = classes
         elif net.class_path == "timm.create_model":  # hands it on by **kwargs
             net.dict_kwargs = net.get("dict_kwargs", {}) | {"num_classes": classes}
+
+    def _fill_in_channels(self) -> None:
+        """Give a new network as many channels as the images have, and let the page say how these are read."""
+        data, net = self.datamodule, self.config.model.get("net")
+        if not isinstance(data, ImageDataModule):
+            return
+        if data.bands is not None and "channels" in (self.config.data or Namespace()).get("init_args", {}):
+            self.config.data.init_args.channels = data.bands.channels
+        if self.start.checkpoint is not None:  # which knows its own: check_data compares them
+            return
+        if "pixels" in self.config.model and self.line.said("model.pixels") is None:
+            self.config.model.pixels = data.pixels
+        for key in ("model.net.init_args.in_channels", "model.net.in_channels"):
+            wanted = self.line.said(key)
+            if wanted is not None and str(wanted) != str(data.num_channels):
+                raise InputError(
+                    f"{key} is {wanted}, and the images of {type(data).__name__} have "
+                    f"{channels(data.num_channels)}: leave it out, it is taken from the data"
+                )
+        if not isinstance(net, Namespace):
+            return
+        if "in_channels" in net.get("init_args", {}):
+            net.init_args.in_channels = data.num_channels
+        elif net.class_path == "timm.create_model" and data.num_channels != RGB:  # hands it on by **kwargs
+            net.dict_kwargs = net.get("dict_kwargs", {}) | {"in_chans": data.num_channels}
 
     def _prepare_network(self) -> None:
         said, recomputed = self.config.compile, self.config.recompute

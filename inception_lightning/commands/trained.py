@@ -73,7 +73,7 @@ class Trained:
             checked: Whether there must be photos.
 
         Raises:
-            InputError: There is no photo, or an argument is out of range.
+            InputError: There is no photo, it has other channels, or an argument is out of range.
         """
         said = {name: value for name, value in vars(arguments).items() if name.startswith("data.")}
         flags = [f"--{name}={value}" for name, value in said.items() if value is not None]
@@ -81,6 +81,8 @@ class Trained:
         assert isinstance(photos, Photos)
         if checked and not photos.files:  # which says what is wrong with the folder
             raise InputError(f"no images in {root}")
+        if checked:
+            self.module.check_bands(photos)
         if isinstance(self.module.net, Inception):
             self.module.net.check_size(photos.image_size, photos.image_size)
         return photos
@@ -111,7 +113,7 @@ def trained(line: CommandLine, arguments: Namespace) -> Trained:
             raise InputError("--weights and --ckpt_path name two networks: leave one out")
         net = pretrained(arguments.weights, aux=False)
         return Trained(
-            InceptionClassifier(net).eval(),
+            InceptionClassifier(net, pixels="float32").eval(),  # which takes uint8 too
             None,
             arguments.weights,
             Path(arguments.weights).stem,

@@ -20,6 +20,7 @@ from inception_lightning.data.balance import Balance
 from inception_lightning.data.fingerprint import Fingerprint
 from inception_lightning.errors import InputError
 from inception_lightning.loading import shared_memory
+from inception_lightning.loading.bands import RGB, Bands, Pixels
 from inception_lightning.loading.crops import Crops
 from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.loaders import Collate, EvaluationLoader, TrainLoader, collate, leave_signals_to_parent
@@ -45,7 +46,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
 
     A data set subclasses it and writes `class_names` and `dataset`. It is a keyword-only dataclass too: it states its
     own arguments as fields, and those whose default it changes. Images stay uint8 until they are on the device, where
-    the LightningModule normalises them as the network wants.
+    the LightningModule normalises them as the network wants; those of more than 8 bits are float32 (`bands`).
 
     Args:
         image_size: Side of the square images that come out, in pixels.
@@ -87,6 +88,7 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"data.{name} must be at least {least}, got {value}")
+        self._chooses_workers = self.num_workers is None
         if self.num_workers is None:
             self.num_workers = shared_memory.default_workers(self.image_size, self.batch_size)
 
@@ -103,6 +105,25 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
+
+    @cached_property
+    def bands(self) -> Bands | None:
+        """What the images have; None for pictures in red, green and blue, 8 bits each, as most are."""
+        return None
+
+    @property
+    def num_channels(self) -> int:
+        """The number of channels of the images."""
+        return RGB if self.bands is None else self.bands.channels
+
+    @property
+    def pixels(self) -> Pixels:
+        """What the images' pixels are: uint8, 0..255, or float32, of which 1.0 is 1.0."""
+        return "uint8" if self.bands is None else self.bands.pixels
+
+    @property
+    def _pixel_bytes(self) -> int:
+        return self.num_channels * (1 if self.pixels == "uint8" else 4)
 
     @property
     def several_labels(self) -> bool:
@@ -138,8 +159,13 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         Raises:
             InputError: It does not.
         """
-        shared_memory.check_shared_memory(self.image_size, self.batch_size, self._workers)
+        size, count = self.image_size, self.batch_size
+        if self._chooses_workers and self._pixel_bytes > RGB:
+            self.num_workers = min(self._workers, shared_memory.default_workers(size, count, self._pixel_bytes))
+        shared_memory.check_shared_memory(size, count, self._workers, self._pixel_bytes)
         if stage == "fit" and (self.trainer is None or self.trainer.is_global_zero):
+            if self.bands is not None:
+                log.info("%s", self.bands.told())
             log.info("%s", balancing.told(self.class_counts(), self.class_names, self.balance, self.balance_power))
 
     def class_counts(self) -> Tensor:
@@ -193,9 +219,15 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         return TrainSampler(len(labels), self.seed)
 
     def train_views(self) -> RandomViews:
-        """The training images as training shows them to the network."""
+        """The training images as training shows them to the network.
+
+        Raises:
+            InputError: The augmentation is for images in RGB, and these are others.
+        """
         dataset = self.dataset("train")
-        return RandomViews(dataset, self.augmentation.build(self.image_size), self.seed, self.quarantine(dataset))
+        self.augmentation.check(self.num_channels)
+        view = self.augmentation.build(self.image_size)
+        return RandomViews(dataset, view, self.seed, self.quarantine(dataset))
 
     def quarantine(self, dataset: ImageDataset) -> Quarantine | None:
         """What replaces training images that cannot be read; by default nothing, so that the first is an error."""
@@ -222,9 +254,10 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
         )
 
     def _collate(self) -> Collate:
-        if self._workers == 0 or not shared_memory.holds_buffers(self.image_size, self.batch_size, self._workers):
+        sizes = (self.image_size, self.batch_size, self._workers, self._pixel_bytes)
+        if self._workers == 0 or self.pixels != "uint8" or not shared_memory.holds_buffers(*sizes):
             return collate
-        return BatchBuffers(self._workers, self.batch_size * 3 * self.image_size**2)
+        return BatchBuffers(self._workers, self.batch_size * self.num_channels * self.image_size**2)
 
     def _scoring_loader(self, split: Split) -> EvaluationLoader:
         views = self.views(split)

@@ -1,5 +1,6 @@
 """Reads all images once and says what there is: counts, sizes, balance, duplicates, and every bad file."""
 
+import contextlib
 import csv
 import hashlib
 import os
@@ -14,22 +15,26 @@ from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.base import ImageDataModule, Split, SplitInputError
 from inception_lightning.data.folder import ImageFolder, Photos
+from inception_lightning.data.statistics import Levels, Statistics
 from inception_lightning.errors import InputError, visible
+from inception_lightning.loading.bands import Bands, channels, count_bands, is_picture, open_as, read_bands
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
-from inception_lightning.loading.decoding import ImageInputError, open_image, read_file
+from inception_lightning.loading.decoding import ImageInputError, read_file
 
 PER_TASK = 16
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One image: whether it can be read, its size, and a hash of its content."""
+    """One image: whether it can be read, its size, its file's bands, a hash of its content, and what was measured."""
 
     index: int
     height: int = 0
     width: int = 0
     content: str = ""
     reason: str = ""
+    bands: int | None = None
+    levels: Levels | None = None
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Report:
         obstacles: Why there is a split less.
         same: Splits that show the images of another one.
         left_out: What lies among the images and is not shown.
+        bands: What the images have, where they are no pictures in RGB.
     """
 
     class_names: list[str]
@@ -53,6 +59,13 @@ class Report:
     obstacles: list[str] = field(default_factory=list)
     same: dict[Split, Split] = field(default_factory=dict)
     left_out: str = ""
+    bands: Bands | None = None
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Mean and std of the training images, if they were measured and there are any."""
+        levels = [finding.levels for finding in self.findings.get("train", []) if finding.levels is not None]
+        return Statistics.of(levels) if levels else None
 
     @property
     def bad(self) -> list[tuple[Split, str, str]]:
@@ -75,7 +88,7 @@ class Report:
 
     def text(self) -> str:
         """The report for people."""
-        lines = []
+        lines = [] if self.bands is None else [self.bands.told()]
         for split, labels in self.labels.items():
             read = [finding for finding in self.findings[split] if not finding.reason]
             several = self.datasets[split].labels.ndim == 2
@@ -87,6 +100,7 @@ class Report:
                     f"  several labels per image: {len(labels) / count:.1f} on average, none on {bare:,} images"
                 )
         lines += [f"{split}: the same images as {other}" for split, other in self.same.items()]
+        lines += self._other_bands()
         copies = self.copies()
         if copies:
             lines.append(f"duplicates: {len(copies):,} images are there more than once, for example")
@@ -101,6 +115,22 @@ class Report:
         lines += [f"bad in {split}: {visible(file)}: {reason}" for split, file, reason in self.bad[:20]]
         rest = f", {len(self.bad) - 20:,} of them not shown" if len(self.bad) > 20 else ""
         return "\n".join([*lines, f"{len(self.bad):,} bad images{rest}" if self.bad else "no bad images"])
+
+    def _other_bands(self) -> list[str]:
+        """A line about pictures with another number of bands than most, all of which are shown in RGB."""
+        found = [
+            (finding.bands, split, finding.index)
+            for split, findings in self.findings.items()
+            for finding in findings
+            if finding.bands is not None
+        ]
+        counts = Counter(bands for bands, *_ in found)
+        if self.bands is not None or len(counts) < 2:
+            return []
+        (usual, often), *others = counts.most_common()
+        said = ", ".join(f"{count:,} of {channels(bands)}" for bands, count in others)
+        name = next(self._name(split, index) for bands, split, index in found if bands != usual)
+        return [f"{often:,} files are of {channels(usual)}, {said}, such as {name}: all are shown in RGB"]
 
     def write_bad(self, file: Path) -> None:
         """List the bad images as a CSV."""
@@ -118,9 +148,14 @@ class Report:
         return said + (f" (none of {', '.join(map(visible, empty[:5]))})" if empty else "")
 
 
-def check(data: ImageDataModule) -> Report:
-    """Read every image once, with all workers."""
-    report = Report(list(data.class_names))
+def check(data: ImageDataModule, statistics: bool = False) -> Report:
+    """Read every image once, with all workers.
+
+    Args:
+        data: The images.
+        statistics: Whether mean and std of the training images are measured.
+    """
+    report = Report(list(data.class_names), bands=data.bands)
     seen: dict[str, Split] = {}
     for split, dataset in _datasets(data, report):
         images = _images(dataset)
@@ -130,7 +165,9 @@ def check(data: ImageDataModule) -> Report:
         seen[images] = split
         report.labels[split] = (dataset.labels.nonzero()[:, 1] if dataset.labels.ndim == 2 else dataset.labels).tolist()
         report.datasets[split] = dataset
-        report.findings[split] = list(_findings(dataset, split, data.num_workers or 0))
+        report.findings[split] = list(
+            _findings(Readings(dataset, statistics and split == "train"), split, data.num_workers or 0)
+        )
     report.obstacles += data.leaks() if isinstance(data, ImageFolder) and not report.obstacles else ()
     report.left_out = data.left_out.text() if isinstance(data, ImageFolder | Photos) else ""
     return report
@@ -171,30 +208,42 @@ def _images(dataset: ImageDataset) -> str:
 class Readings(Dataset[Finding]):
     """What is found in every image of a data set; the pixels are not kept."""
 
-    def __init__(self, dataset: ImageDataset) -> None:
+    def __init__(self, dataset: ImageDataset, measured: bool = False) -> None:
         self.dataset = dataset
+        self.measured = measured
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Finding:
         try:
-            image, content = self._read(index)
+            image, content, bands = self._read(index)
         except ImageInputError as error:
-            return Finding(index, reason=error.reason)
-        return Finding(index, image.shape[1], image.shape[2], content)
+            return Finding(index, reason=self._bands_as_reason(index) or error.reason)
+        levels = Levels.of(image) if self.measured else None
+        return Finding(index, image.shape[1], image.shape[2], content, bands=bands, levels=levels)
 
-    def _read(self, index: int) -> tuple[torch.Tensor, str]:
+    def _bands_as_reason(self, index: int) -> str:
+        """What other bands a file has that is read in RGB and is no picture; empty where it has none."""
+        if not isinstance(self.dataset, ImageFiles) or self.dataset.bands is not None:
+            return ""
+        with contextlib.suppress(InputError):
+            data, name = read_file(self.dataset.files.path(index)), self.dataset.name(index)
+            count = 1 if is_picture(data) else len(read_bands(data, name))
+            return f"it has {channels(count)} and the others are pictures in RGB" if count > 1 else ""
+        return ""
+
+    def _read(self, index: int) -> tuple[torch.Tensor, str, int | None]:
         if isinstance(self.dataset, ImageFiles):
             data = read_file(self.dataset.files.path(index))
-            image = open_image(data, self.dataset.name(index)).pixels()
-            return image, hashlib.sha256(data.data).hexdigest()
+            image = open_as(data, self.dataset.name(index), self.dataset.bands).pixels()
+            return image, hashlib.sha256(data.data).hexdigest(), count_bands(data)
         image = self.dataset[index][0]
-        return image, hashlib.sha256(image.numpy().tobytes()).hexdigest()
+        return image, hashlib.sha256(image.numpy().tobytes()).hexdigest(), None
 
 
-def _findings(dataset: ImageDataset, split: Split, workers: int) -> Iterator[Finding]:
-    loader = DataLoader(Readings(dataset), PER_TASK, num_workers=workers, collate_fn=list)
+def _findings(readings: Readings, split: Split, workers: int) -> Iterator[Finding]:
+    loader = DataLoader(readings, PER_TASK, num_workers=workers, collate_fn=list)
     for findings in track(loader, f"reading {split}", total=len(loader)):
         yield from findings
 

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from inception_lightning.data.base import ImageDataModule, Split
+from inception_lightning.data.base import Split
 from inception_lightning.data.division import DividedImages, Groups, groups_by_pattern, shared_groups
+from inception_lightning.data.files import ImagesInFiles, some_of
 from inception_lightning.data.fingerprint import warn_of_shared
 from inception_lightning.data.splits import Splits, find_splits
 from inception_lightning.errors import InputError, visible
+from inception_lightning.loading.bands import Content
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles, Label
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.listing import (
@@ -29,6 +31,7 @@ from inception_lightning.loading.listing import (
     beside_folders,
     class_folders,
     files_like,
+    has_pictures,
     image_files,
     image_names,
 )
@@ -42,7 +45,7 @@ BAD_IMAGES = "bad_images.csv"
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageFolder(DividedImages):
+class ImageFolder(DividedImages, ImagesInFiles):
     """Images in one folder per class.
 
     Either ``root/train/CLASS/*.jpg`` and ``root/val/CLASS/*.jpg``, with ``root/test`` if there is one, or
@@ -183,7 +186,19 @@ class ImageFolder(DividedImages):
         """What replaces training images that cannot be read, where ``on_bad_image`` says so."""
         return Quarantine(dataset, self.bad_images) if self.on_bad_image == "quarantine" else None
 
+    def some_files(self) -> Iterator[tuple[Content, str]]:
+        """Content and name of a few training files."""
+        return some_of(self._listed_in(self.train_folder))
+
+    @cached_property
+    def _arrays(self) -> bool:
+        """Whether ``.npy`` files are images: where no training image is a picture."""
+        return not any(has_pictures(self.train_folder / name) for name in self.class_folders)
+
     def _files(self, folder: Path) -> ImageFiles:
+        return self._listed_in(folder).seen_as(self.bands)
+
+    def _listed_in(self, folder: Path) -> ImageFiles:
         if folder not in self._found:  # looking once is enough: ImageNet takes seconds
             self._found[folder] = self._find(folder)
         return self._found[folder]
@@ -207,7 +222,7 @@ class ImageFolder(DividedImages):
         """The images of each class, and their class indices into ``labels``."""
         for index, name in enumerate(self.class_folders):
             if (folder / name).is_dir():
-                for image in image_names(folder / name, self.left_out):
+                for image in image_names(folder / name, self.left_out, self._arrays):
                     labels.append(index)
                     yield os.fsencode(name) + b"/" + image
 
@@ -222,7 +237,7 @@ class ImageFolder(DividedImages):
 
 
 @dataclass(kw_only=True, eq=False)
-class Photos(ImageDataModule):
+class Photos(ImagesInFiles):
     """Photos to predict: no classes, no training.
 
     One that cannot be read is shown as a grey image, under ``-1 - index``.
@@ -254,19 +269,29 @@ class Photos(ImageDataModule):
         Raises:
             InputError: There is no such folder, or no image in it.
         """
-        if self.root.is_dir():
-            files = image_files(self.root, self.left_out)
-        elif self.root.is_file():
-            files = [self.root]
-        else:
-            files = files_like(self.root, self.left_out)
+        files = self._found(arrays=False) or self._found(arrays=True)
         if not files:
             raise InputError(f"no images in {self.root}{f' ({self.left_out.text()})' if self.left_out.counts else ''}")
         return files
 
+    def _found(self, arrays: bool) -> list[Path]:
+        self.left_out = LeftOut()
+        if self.root.is_file():
+            return [self.root]
+        find = image_files if self.root.is_dir() else files_like
+        return find(self.root, self.left_out, arrays)
+
+    def some_files(self) -> Iterator[tuple[Content, str]]:
+        """Content and name of a few photos."""
+        return some_of(self._unread)
+
+    @cached_property
+    def _unread(self) -> ImageFiles:
+        return ImageFiles(self.files, range(len(self.files)))
+
     def dataset(self, split: Split) -> ImageFiles:
         """The photos, with their own index in place of a class."""
-        return ImageFiles(self.files, range(len(self.files)))
+        return self._unread.seen_as(self.bands)
 
     def why_unreadable(self, index: int) -> str:
         """Why a photo could not be read: its loader has seen it in another process, and it is read once more."""

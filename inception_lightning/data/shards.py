@@ -17,11 +17,12 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from inception_lightning.data.base import ImageDataModule, Split
+from inception_lightning.data.base import Split
+from inception_lightning.data.files import LOOKED_AT, ImagesInFiles
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import Bands, Content, open_as
 from inception_lightning.loading.dataset import ImageDataset, ImageFiles
-from inception_lightning.loading.decoding import open_image
 from inception_lightning.loading.image import OpenImage
 
 TABLE = "shards.json"
@@ -31,7 +32,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 @dataclass(kw_only=True, eq=False)
-class Shards(ImageDataModule):
+class Shards(ImagesInFiles):
     """Images in shards that ``lightning data shard`` has written, on a disk or at an address that litdata knows.
 
     Every image is fetched by its place in its shard, when it is its turn: order, views and resuming are those of
@@ -73,14 +74,21 @@ class Shards(ImageDataModule):
     def dataset(self, split: Split) -> "ShardedImages":
         """The whole images of one split; test shows the validation images where there are no others."""
         held = split if split in self.table["splits"] else "val"
-        return ShardedImages(f"{self.root}/{held}", **self.table["splits"][held])
+        return ShardedImages(f"{self.root}/{held}", **self.table["splits"][held], bands=self.bands)
+
+    def some_files(self) -> Iterator[tuple[Content, str]]:
+        """Content and name of a few training images."""
+        images = ShardedImages(f"{self.root}/train", **self.table["splits"]["train"])
+        for index in torch.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).long().tolist():
+            yield images.content(index)
 
 
 class ShardedImages(ImageDataset):
     """The images of one split, fetched one by one."""
 
-    def __init__(self, root: str, images_per_class: list[int], sha256: str) -> None:
+    def __init__(self, root: str, images_per_class: list[int], sha256: str, bands: Bands | None = None) -> None:
         """Serve what lies in ``root``, class after class."""
+        self.bands = bands
         self.root = root
         self.labels = torch.arange(len(images_per_class)).repeat_interleave(torch.tensor(images_per_class))  # (N,)
         self.sha256 = sha256
@@ -98,17 +106,21 @@ class ShardedImages(ImageDataset):
         Raises:
             ImageInputError: It is not a readable image.
         """
-        return open_image(*self._fetch(index))
+        return open_as(*self._fetch(index), self.bands)
 
     def name(self, index: int) -> str:
         """The file that it was, and the shards that it is in."""
         return self._fetch(index)[1]
 
+    def content(self, index: int) -> tuple[Content, str]:
+        """Content and name of the file at ``index``."""
+        return self._fetch(index)
+
     def contents(self) -> Iterator[bytes]:
         """The checksum of names and contents, taken when the shards were written."""
         yield self.sha256.encode()
 
-    def _fetch(self, index: int) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], str]:
+    def _fetch(self, index: int) -> tuple[Content, str]:
         if self.opened[0] != os.getpid():  # a reader does not survive a fork
             self.opened = os.getpid(), _litdata().StreamingDataset(self.root)
         name, _, content = bytes(self.opened[1][index]).partition(b"\0")
@@ -128,7 +140,7 @@ class EncodedFiles(Dataset[tuple[bytes, str]]):
     def __getitem__(self, place: int) -> tuple[bytes, str]:
         file = self.files.file(int(self.order[place]))
         content = file.read_bytes()
-        open_image(np.frombuffer(content, np.uint8).copy(), str(file)).pixels()
+        open_as(np.frombuffer(content, np.uint8).copy(), str(file), self.files.bands).pixels()
         return content, file.name
 
 

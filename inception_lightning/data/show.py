@@ -9,12 +9,14 @@ from torch import Tensor
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.loading.dataset import Label, label_names
+from inception_lightning.loading.pictured import how_pictured, pictured
 from inception_lightning.names import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, ROWS = 8, 2
+FIRST = "training, epoch 0"
 
 
 def draw(data: ImageDataModule) -> "Figure":
@@ -25,14 +27,16 @@ def draw(data: ImageDataModule) -> "Figure":
     picked = spread(len(random.labels), COLUMNS * ROWS)
     fixed = data.views("val")
     sections = {
-        "training, epoch 0": [random[0, index] for index in picked],
+        FIRST: [random[0, index] for index in picked],
         "the same images, epoch 1": [random[1, index] for index in picked],
         "validation": [fixed[index] for index in spread(len(fixed), COLUMNS * ROWS)],
     }
     figure = Figure(figsize=(1.45 * COLUMNS, 1.72 * ROWS * len(sections) + 0.3 * len(sections)), layout="constrained")
     parts = figure.subfigures(len(sections), 1, squeeze=False)[:, 0]
     for part, (title, samples) in zip(parts, sections.items(), strict=True):
-        part.suptitle(f"{title}, {data.image_size} x {data.image_size} pixels", fontsize=11, x=0.01, ha="left")
+        how = how_pictured(data.num_channels, data.pixels) if title == FIRST else ""
+        said = f"{title}, {data.image_size} x {data.image_size} pixels{f'. {how}' if how else ''}"
+        part.suptitle(said, fontsize=11, x=0.01, ha="left")
         _draw_grid(part.subplots(ROWS, COLUMNS).flatten(), samples, data.class_names)
     return figure
 
@@ -47,7 +51,7 @@ def _draw_grid(axes: Sequence[object], samples: Sequence[tuple[Tensor, Label]], 
     for axis in axes:
         axis.axis("off")  # type: ignore[attr-defined]  # matplotlib's arrays have no types
     for axis, (image, label) in zip(axes, samples, strict=False):
-        axis.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")  # type: ignore[attr-defined]  # (H, W, 3)
+        axis.imshow(pictured(image).permute(1, 2, 0).numpy(), interpolation="nearest")  # type: ignore[attr-defined]  # (H, W, 3)
         axis.set_title(short_name(", ".join(label_names(label, names))), fontsize=8, pad=2)  # type: ignore[attr-defined]
 
 

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from inception_lightning.data.base import Split
 from inception_lightning.data.division import Groups, groups_by_pattern
+from inception_lightning.data.files import some_of
 from inception_lightning.data.folder import ImageFolder
 from inception_lightning.data.splits import split_of
 from inception_lightning.errors import InputError, visible
+from inception_lightning.loading.bands import Content
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.listing import FileNames
 
@@ -188,10 +190,17 @@ class ImageTable(ImageFolder):
     def _rows(self, *splits: Split) -> list[Row]:
         return [row for row in self.rows if row.split in splits]
 
+    def some_files(self) -> Iterator[tuple[Content, str]]:
+        """Content and name of a few training files."""
+        rows = self._rows("train")
+        return some_of(ImageFiles(self._named(rows), torch.zeros(len(rows), dtype=torch.long)))
+
     def _listed(self, *splits: Split) -> ImageFiles:
         rows = self._rows(*splits)
-        files = FileNames(self.root.parent, (os.fsencode(row.path) for row in rows))
-        return ImageFiles(files, self._labels(rows), self._groups(rows))
+        return ImageFiles(self._named(rows), self._labels(rows), self._groups(rows), self.bands)
+
+    def _named(self, rows: Sequence[Row]) -> FileNames:
+        return FileNames(self.root.parent, (os.fsencode(row.path) for row in rows))
 
     def _labels(self, rows: Sequence[Row]) -> Tensor:
         """Class indices (N,), or rows of 0 and 1 (N, K)."""

@@ -9,6 +9,11 @@ from inception_lightning.deployment.torch_packages import LOADED
 from inception_lightning.errors import visible
 from inception_lightning.weights.public import PUBLIC
 
+RGB_IMAGE = (
+    'image = np.asarray(Image.open("photo.jpg").convert("RGB")).transpose(2, 0, 1)[None]  # uint8 (1, 3, H, W)\n'
+)
+"""The line of Python that reads a picture; images of other channels are read by their own."""
+
 SHOWN = 20
 """Of how many classes the names stand in the card; the files' metadata have them all."""
 
@@ -150,17 +155,27 @@ def _head(about: About, origin: Origin) -> list[str]:
 
 def _preprocessing(about: About) -> list[str]:
     side = about.view.build(about.image_size).transforms[0].size[0]
-    temperature = f", divided by the temperature {about.temperature:g}" if about.temperature != 1 else ""
+    temperature = f", divided by the temperature {about.temperature:g}," if about.temperature != 1 else ""
+    taken = "sigmoid" if about.thresholds else "softmax"
+    few = _numbers(about.thresholds) if len(about.thresholds) <= SHOWN else "their threshold in the metadata"
+    limits = f"An image has the labels whose probability is at least {few}, in their order. "
     return [
         "## Preprocessing",
         "",
-        f"All of it is in the files. They take `{INPUT}`, uint8 (N, {about.channels}, H, W) of any one size, upright, "
-        f"red, green, blue, and give `{OUTPUT}`, float32 (N, {len(about.class_names)}). Inside, the shorter side is "
-        f"resized to {side} pixels ({about.interpolation}, antialiased), the centre {about.image_size} x "
+        f"All of it is in the files. They take `{INPUT}`, {about.pixels} (N, {about.channels}, H, W) of any one size, "
+        f"upright, {_channels(about)}, and give `{OUTPUT}`, float32 (N, {len(about.class_names)}). Inside, the shorter "
+        f"side is resized to {side} pixels ({about.interpolation}, antialiased), the centre {about.image_size} x "
         f"{about.image_size} is cut out, mean {_numbers(about.mean)} and std {_numbers(about.std)} (of pixels in 0..1) "
-        f"are applied, and the softmax of the logits{temperature} is taken. "
+        f"are applied, and the {taken} of the logits{temperature} is taken. {limits if about.thresholds else ''}"
         "The metadata of each file say the same, and all class names, as JSON.",
     ]
+
+
+def _channels(about: About) -> str:
+    if about.is_rgb:
+        return "red, green, blue"
+    scaled = f", {about.numbers} divided by {about.scale:g}" if about.pixels == "float32" else ""
+    return f"in the order that the channels have in the files that it was trained on{scaled}"
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -170,10 +185,25 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _usage(name: str, file: str, about: About) -> list[str]:
     kind = name.removesuffix("-int8")
     filled = {"file": file, "input": INPUT, "output": OUTPUT, "classes": len(about.class_names)}
-    lines = ["", f"## {file}", "", "```python", PYTHON[kind].format(**filled), "```"]
-    if kind in OTHER:
+    python = PYTHON[kind] if about.is_rgb else _of_other_bands(PYTHON[kind], about)
+    lines = ["", f"## {file}", "", "```python", python.format(**filled), "```"]
+    if kind in OTHER and about.is_rgb:
         language, mark, code = OTHER[kind]
         lines += ["", f"{language}:", "", f"```{mark}", code.format(**filled), "```"]
     if kind == "pt2":
         lines += ["", "It is compiled for processors like the one it was made on, and for its version of torch."]
     return lines
+
+
+def _of_other_bands(code: str, about: About) -> str:
+    """The lines of Python with an array in the place of the picture."""
+    array = f'image = np.load("bands.npy")[None]  # {about.pixels} (1, {about.channels}, H, W)\n'
+    for ours, theirs in (
+        (RGB_IMAGE, array),
+        ("from PIL import Image\n", ""),
+        ("from inception_lightning.deployment.proof import as_batch\n", "import numpy as np\n"),
+        ("from inception_lightning.loading.decoding import decode\n", array),
+        ('as_batch([decode("photo.jpg")])', "image"),
+    ):
+        code = code.replace(ours, theirs)
+    return code

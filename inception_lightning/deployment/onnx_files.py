@@ -39,7 +39,7 @@ def write_onnx(net: nn.Module, about: About, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         Deployed(net, about).eval(),
-        (example(about.channels),),
+        (example(about),),
         input_names=[INPUT],
         output_names=[OUTPUT],
         dynamic_shapes=(SIDES,),

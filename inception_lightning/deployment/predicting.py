@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.data.folder import Photos
 from inception_lightning.deployment.formats import opened
-from inception_lightning.deployment.proof import as_batch
+from inception_lightning.deployment.proof import as_batch, said
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.decoding import ImageInputError
 from inception_lightning.loading.sampler import EvaluationSampler
-from inception_lightning.training.classifier import Prediction
+from inception_lightning.training.classifier import LabelPrediction, Prediction
 
 Sample = tuple[Tensor | None, int]
 """A whole image (3, H, W), or none where it cannot be read, and its index."""
@@ -59,16 +59,21 @@ class ExportedClassifier(pl.LightningModule):
         super().__init__()
         self.runtime = opened(file, threads)
 
-    def predict_step(self, batch: list[Sample], batch_idx: int) -> Prediction:
-        """The most probable classes of some photos; one that cannot be read has the index ``-1 - index``."""
-        count = min(5, len(self.runtime.about.class_names))
-        indices, classes, probabilities = [], [], []
-        for image, index in batch:
-            found = torch.zeros(1, len(self.runtime.about.class_names))
-            if image is not None:
-                found = torch.from_numpy(self.runtime(as_batch([image])))
-            best = found.topk(count)
-            indices.append(index if image is not None else -1 - index)
-            classes.append(best.indices)
-            probabilities.append(best.values)
-        return Prediction(torch.tensor(indices), torch.cat(classes), torch.cat(probabilities))
+    def predict_step(self, batch: list[Sample], batch_idx: int) -> Prediction | LabelPrediction:
+        """The most probable classes of some photos, or their labels; one that cannot be read has ``-1 - index``."""
+        about = self.runtime.about
+        indices = torch.tensor([-1 - index if image is None else index for image, index in batch])
+        probabilities = torch.cat([self._answer(image) for image, _ in batch])  # (N, num_classes)
+        if about.thresholds:
+            labels = torch.from_numpy(said(probabilities.numpy(), about.thresholds))
+            return LabelPrediction(indices, labels, probabilities)
+        best = probabilities.topk(min(5, len(about.class_names)))
+        return Prediction(indices, best.indices, best.values)
+
+    def _answer(self, image: Tensor | None) -> Tensor:
+        """An image (C, H, W), or None for one that cannot be read -> probabilities (1, num_classes)."""
+        if image is None:
+            return torch.zeros(1, len(self.runtime.about.class_names))
+        if self.runtime.about.pixels == "float32" and image.dtype == torch.uint8:
+            image = image / 255
+        return torch.from_numpy(self.runtime(as_batch([image])))

@@ -4,9 +4,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inception_lightning.deployment.deployed import About
@@ -15,6 +17,8 @@ from inception_lightning.loading.dataset import ImageDataset
 from inception_lightning.training.classifier import InceptionClassifier
 
 Run = Callable[[Images], Probabilities]
+Label: TypeAlias = int | list[int]
+"""A class index, or 0 or 1 of each label."""
 
 BATCH = 32
 """Of how many images of the same size are run at once, at most."""
@@ -29,9 +33,9 @@ class Agreement:
 
     Attributes:
         images: How many images were seen.
-        right_before: How many of them the checkpoint was right about.
+        right_before: How many of them the checkpoint was right about: of several labels about all.
         right_after: How many the file was.
-        changed: How many got another class from the file.
+        changed: How many got another class, or other labels, from the file.
         difference: The largest difference of a probability, 0..1.
     """
 
@@ -41,15 +45,32 @@ class Agreement:
     changed: int = 0
     difference: float = 0.0
 
-    def add(self, expected: Probabilities, found: Probabilities, labels: Sequence[int]) -> None:
-        """Count one batch: probabilities (N, num_classes) of checkpoint and file, and the true class indices."""
-        before, after = expected.argmax(axis=1), found.argmax(axis=1)  # (N,)
+    def add(
+        self, expected: Probabilities, found: Probabilities, labels: Sequence[Label], thresholds: Sequence[float] = ()
+    ) -> None:
+        """Count one batch.
+
+        Args:
+            expected: Probabilities (N, num_classes) of the checkpoint.
+            found: Those of the file.
+            labels: The true class indices (N,), or 0 or 1 of each label (N, num_classes).
+            thresholds: Of several labels, from which probability on an image has each.
+        """
+        before, after = said(expected, thresholds), said(found, thresholds)
+        true = np.array(labels).reshape(len(labels), -1)
         self.images += len(labels)
-        self.right_before += int((before == np.array(labels)).sum())
-        self.right_after += int((after == np.array(labels)).sum())
-        self.changed += int((before != after).sum())
+        self.right_before += int((before == true).all(axis=1).sum())
+        self.right_after += int((after == true).all(axis=1).sum())
+        self.changed += int((before != after).any(axis=1).sum())
         worst = np.abs(expected - found).max()
         self.difference = max(self.difference, float(worst)) if np.isfinite(worst) else float("inf")
+
+
+def said(probabilities: Probabilities, thresholds: Sequence[float]) -> NDArray[np.generic]:
+    """What images are said to be: their class index (N, 1) or, where there are thresholds, which labels they have."""
+    if thresholds:
+        return probabilities >= np.array(thresholds, probabilities.dtype)
+    return probabilities.argmax(axis=1)[:, None]
 
 
 @dataclass
@@ -70,33 +91,40 @@ class Checkpoint:
         """uint8 images (N, C, H, W) -> probabilities (N, num_classes)."""
         shown = torch.stack([self.view(image) for image in torch.from_numpy(images)])
         with torch.inference_mode():
-            probabilities: Probabilities = self.module(shown).softmax(dim=1).numpy()
+            logits = self.module(shown)
+        probabilities: Probabilities = (
+            logits.sigmoid() if self.module.several_labels else logits.softmax(dim=1)
+        ).numpy()
         return probabilities
 
 
 def compare(
-    expected: Run, files: Mapping[str, Run], images: ImageDataset, indices: Sequence[int]
+    expected: Run,
+    files: Mapping[str, Run],
+    images: ImageDataset,
+    indices: Sequence[int],
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Agreement]:
     """Run the checkpoint and each file over the images of a data set, whole as they are decoded."""
     found = {name: Agreement() for name in files}
     for batch, labels in batches(images, indices):
         probabilities = expected(batch)
         for name, run in files.items():
-            found[name].add(probabilities, run(batch), labels)
+            found[name].add(probabilities, run(batch), labels, thresholds)
     return found
 
 
-def batches(images: ImageDataset, indices: Sequence[int]) -> Iterator[tuple[Images, list[int]]]:
-    """Whole images (N, C, H, W) of one size, at most `BATCH` at once, and their class indices."""
+def batches(images: ImageDataset, indices: Sequence[int]) -> Iterator[tuple[Images, list[Label]]]:
+    """Whole images (N, C, H, W) of one size, at most `BATCH` at once, and their class indices or rows of labels."""
     held: list[Tensor] = []
-    labels: list[int] = []
+    labels: list[Label] = []
     for index in indices:
         image = images.open(index).pixels()
         if held and (image.shape != held[0].shape or len(held) == BATCH):
             yield as_batch(held), labels
             held, labels = [], []
         held.append(image)
-        labels.append(int(images.labels[index]))
+        labels.append(images.labels[index].tolist())
     if held:
         yield as_batch(held), labels
 

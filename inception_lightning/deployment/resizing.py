@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from inception_lightning.loading.bands import Pixels
 from inception_lightning.loading.views import STRIP, CenterCrop
 
 MOST_BITS = 22
@@ -18,29 +19,38 @@ MOST_BITS = 22
 
 
 class MatrixView(nn.Module):
-    """Images (N, C, H, W), 0..255, of any size -> what `FixedView` shows of them, (N, C, size, size)."""
+    """Images (N, C, H, W) of any size -> what `FixedView` shows of them, (N, C, size, size).
+
+    Of pixels that are fractions nothing is rounded, as torch does not.
+    """
 
     doublings: Tensor
 
-    def __init__(self, image_size: int, view: CenterCrop) -> None:
+    def __init__(self, image_size: int, view: CenterCrop, pixels: Pixels = "uint8") -> None:
         """Say what is shown.
 
         Args:
             image_size: Side of the square that comes out, in pixels.
             view: How much of the shorter side the crop keeps, and how the image is resized.
+            pixels: Whether they are whole levels, 0..255, or fractions.
         """
         super().__init__()
+        self.is_whole = pixels == "uint8"
         self.image_size = image_size
         self.shorter_side = math.floor(image_size / view.fraction)
         self.interpolation: Literal["bilinear", "bicubic"] = view.interpolation
         self.register_buffer("doublings", 2.0 ** torch.arange(1, MOST_BITS + 1, dtype=torch.float32), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Shapes as above; float32, whole levels."""
+        """Shapes as above; float32."""
         height, width = images.shape[-2:]
         columns, rows = self.weights(width, height), self.weights(height, width)  # (size, W), (size, H)
-        wide = _levels(images.float() @ columns.T)  # (N, C, H, size)
-        return _levels(rows @ wide)
+        wide = self.levels(images.float() @ columns.T)  # (N, C, H, size)
+        return self.levels(rows @ wide)
+
+    def levels(self, values: Tensor) -> Tensor:
+        """Whole numbers 0..255, as uint8 would hold them; of fractions what they are."""
+        return torch.floor(values + 0.5).clamp(0, 255) if self.is_whole else values
 
     def weights(self, side: int, other: int) -> Tensor:
         """What each of ``image_size`` outputs along a side of ``side`` pixels takes of them: (image_size, side).
@@ -60,7 +70,8 @@ class MatrixView(nn.Module):
         distance = apart.to(self.doublings.dtype) / (2 * torch.maximum(whole, strip))
         inside = (place >= 0) & (place < strip)
         weights = torch.where(inside, self.kernel(distance), 0.0)
-        return self.rounded(weights / weights.sum(dim=1, keepdim=True)).float()
+        shares = weights / weights.sum(dim=1, keepdim=True)
+        return (self.rounded(shares) if self.is_whole else shares).float()
 
     def kernel(self, distance: Tensor) -> Tensor:
         """The weight of a pixel at a distance, in pixels of the smaller of the two images."""
@@ -83,8 +94,3 @@ def _quotient(dividend: Tensor, divisor: Tensor) -> Tensor:
     near = torch.floor(dividend / divisor).long()
     rest = dividend - near * divisor
     return near + (rest >= divisor).long() - (rest < 0).long()
-
-
-def _levels(values: Tensor) -> Tensor:
-    """Whole numbers 0..255, as uint8 would hold them."""
-    return torch.floor(values + 0.5).clamp(0, 255)

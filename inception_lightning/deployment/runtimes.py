@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from inception_lightning.deployment.deployed import About
 from inception_lightning.errors import InputError
 
-Images: TypeAlias = NDArray[np.uint8]
-"""Images (N, C, H, W), 0..255."""
+Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+"""Images (N, C, H, W), 0..255; float32, of which 1.0 is 1.0, where the file says so."""
 
 Probabilities: TypeAlias = NDArray[np.float32]
 """Of every class (N, num_classes), 0..1."""

@@ -43,6 +43,6 @@ def write_package(net: nn.Module, about: About, path: Path) -> None:
     """Compile the network; it takes a compiler (g++) and a minute or more."""
     settings = {"freezing": True, "aot_inductor.metadata": about.metadata()}
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # about GPUs that are not there
-    program = exported_program(Deployed(net, about), about.channels)
+    program = exported_program(Deployed(net, about), about)
     with torch.no_grad():
         torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=settings)

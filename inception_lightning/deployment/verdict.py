@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich import box
 from rich.console import Console
@@ -28,6 +27,7 @@ class Verdict:
         megabytes: Format -> size of its file.
         threads: With how many threads all of them ran.
         size: Height and width of the image that was timed.
+        score: What the share of images is called that are right.
     """
 
     agreements: dict[str, Agreement]
@@ -35,8 +35,13 @@ class Verdict:
     megabytes: dict[str, float]
     threads: int
     size: tuple[int, int]
+    score: str = "top-1"
 
-    TITLES: ClassVar = ("format", "top-1 %", "changed", "largest difference", "MB", "images/s, batch 1", "batch 32")
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        speed = ("images/s, batch 1", "batch 32")
+        return ("format", f"{self.score} %", "changed", "largest difference", "MB", *speed)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """The checkpoint and each file."""
@@ -61,7 +66,7 @@ class Verdict:
     def text(self) -> str:
         """A table for the terminal."""
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for index, title in enumerate(self.TITLES):
+        for index, title in enumerate(self.titles):
             table.add_column(title, justify="right" if index else "left")
         for row in self.rows():
             table.add_row(*row)
@@ -72,7 +77,7 @@ class Verdict:
 
     def markdown(self) -> str:
         """The same for the card."""
-        lines = [self.TITLES, ["---", *["---:"] * (len(self.TITLES) - 1)], *self.rows()]
+        lines = [self.titles, ["---", *["---:"] * (len(self.titles) - 1)], *self.rows()]
         return "\n".join([*(f"| {' | '.join(row)} |" for row in lines), "", self.caption()])
 
     def judge(self, tolerance: float, int8_loss: float) -> None:
@@ -84,7 +89,7 @@ class Verdict:
         for name, one in self.agreements.items():
             lost = 100 * (one.right_before - one.right_after) / one.images
             if name == INT8 and lost > int8_loss:
-                raise Stop(f"{name} loses {lost:.2f} points of top-1, more than --int8_loss {int8_loss:g}", 1)
+                raise Stop(f"{name} loses {lost:.2f} points of {self.score}, more than --int8_loss {int8_loss:g}", 1)
             if name != INT8 and not one.difference <= tolerance:
                 raise Stop(
                     f"{name} differs from the checkpoint by up to {one.difference:.2g} in a probability, "

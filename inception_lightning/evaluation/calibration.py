@@ -12,9 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inception_lightning.errors import InputError
-
-BINS = 15
-"""As Guo et al. have it, all of the same width: (0, 1/15], (1/15, 2/15], ..."""
+from inception_lightning.training.validation_scores import BINS
 
 COLDEST, HOTTEST = 1e-3, 1e3
 """Temperatures beyond which nothing is gained: a network without a mistake wants 0, one that knows nothing infinity."""
@@ -39,7 +37,7 @@ class Reliability:
 
 def bins_of(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
     """The bin (N,) of each confidence (N,) in 0..1; 0 counts to the first."""
-    edges = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.arange(1, BINS) / BINS
     found: NDArray[np.int64] = np.searchsorted(edges, confidence, side="left")
     return found
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import RGB, channels
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.loading.loaders import leave_signals_to_parent
 from inception_lightning.models import stages
@@ -130,10 +131,14 @@ def features(
         num_workers: Processes that decode.
 
     Raises:
-        InputError: A file is no readable image, or there is no such stage.
+        InputError: A file is no readable image, there is no such stage, or the network is not for images in RGB.
     """
     stage = net.stages[-1] if stage is None else stage
     stages.check_stage(net, stage)
+    if net.in_channels != RGB:
+        raise InputError(
+            f"the network takes images of {channels(net.in_channels)}, and a distance is one of pictures in RGB: of 3"
+        )
     weight = next(net.parameters())
     mean, std = (torch.tensor(values).to(weight)[:, None, None] for values in (net.mean, net.std))
     loader = DataLoader(

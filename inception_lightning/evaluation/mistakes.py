@@ -10,6 +10,7 @@ from torch import Tensor
 from inception_lightning.evaluation.activation_map import activation_maps
 from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.loading.dataset import ImageDataset
+from inception_lightning.loading.pictured import pictured
 from inception_lightning.loading.views import FixedView
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -24,7 +25,7 @@ class Mistake:
         index: Its place among the predictions.
         label: The class that is wrongly said or, of several labels, also the one that is missed.
         probability: What the network gives to it.
-        image: uint8 (3, H, W) as the network sees it; None where only predictions are known.
+        image: uint8 (3, H, W) as the network sees it, `pictured`; None where only predictions are known.
         places: What each place adds to the class's logit (h, w); None where nobody can say.
     """
 
@@ -76,6 +77,6 @@ def looked_at(
         maps = activation_maps(module.net, module.normalize(images.to(module.device)), labels)
     shown: Sequence[Tensor | None] = [None] * len(mistakes) if maps is None else list(maps.float().cpu())
     return [
-        Mistake(one.index, one.label, one.probability, image, places)
+        Mistake(one.index, one.label, one.probability, pictured(image), places)
         for one, image, places in zip(mistakes, images, shown, strict=True)
     ]

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from inception_lightning.errors import visible
 from inception_lightning.evaluation.mistakes import Mistake
 from inception_lightning.evaluation.predictions_csv import BETWEEN, Predictions
-from inception_lightning.evaluation.scores import LOWER_IS_BETTER, NOT_PERCENT, TITLES, Scores
+from inception_lightning.evaluation.scores import Scores
+from inception_lightning.evaluation.titles import LOWER_IS_BETTER, NOT_PERCENT, TITLES
 
 PAIRS = 20
 """How many pairs of classes are listed that are taken for each other."""
@@ -23,12 +24,20 @@ SMALL = 100
 """Pixels across below which images are shown as they are, pixel by pixel."""
 
 CAPTIONS = {
-    "confusion": "Which class (row) is predicted as which (column), in percent of the row.",
+    "confusion": "How many images of a class (row) are predicted as which (column); the darker, the larger their share "
+    "of the row.",
     "reliability": "How often answers of a confidence are right. Below the dashed line they are said too surely; the "
     "bars below count the answers.",
     "roc": "Each class against all others, at every threshold.",
-    "precision_recall": "The same for rare classes, where few images of others are many false alarms.",
+    "precision_recall": "How many of what is found are of the class, against how many of the class are found: the "
+    "picture of rare classes, for which a few false alarms are many.",
 }
+OF_LABELS = CAPTIONS | {
+    "reliability": "How often a label is there that is given a probability. Below the dashed line it is said too "
+    "surely; the bars below count the images, once for each label.",
+    "roc": "Each label by itself, at every threshold.",
+}
+"""The captions where images have several labels."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2025; --soft: #5a616b; --line: #d9dde3; --back: #ffffff; --raised: #f5f6f8 }
@@ -39,7 +48,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem } .soft, figcaption { color: var(--soft) }
 table { border-collapse: collapse } .scroll { overflow: auto; max-height: 32rem }
 th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) }
-th:first-child, td:first-child { text-align: left } thead th { position: sticky; top: 0; background: var(--back) }
+th:first-child, td:first-child, .pairs :nth-child(2) { text-align: left }
+thead th { position: sticky; top: 0; background: var(--back) }
 .sorts th { cursor: pointer } .figures { display: flex; flex-wrap: wrap; gap: 1.5rem } figure { margin: 0 }
 .figures figure { flex: 1 1 26rem; min-width: 0 } svg { max-width: 100%; height: auto }
 figcaption { font-size: .85rem; overflow-wrap: anywhere } .mistakes { display: grid; gap: 1rem;
@@ -77,12 +87,12 @@ def page(
         pictures: Name, a key of `CAPTIONS` -> SVG.
         mistakes: The worst of them, the worst first.
     """
+    captions = CAPTIONS if found.thresholds is None else OF_LABELS
     figures = "".join(
-        f'<figure id="{name}">{picture}<figcaption>{CAPTIONS[name]}</figcaption></figure>'
+        f'<figure id="{name}">{picture}<figcaption>{captions[name]}</figcaption></figure>'
         for name, picture in pictures.items()
     )
-    counted = f"{found.images:,} images, {len(found.class_names):,} classes."
-    said = " ".join(_text(fact) for fact in (counted, *facts))
+    said = " ".join(_text(fact) for fact in (counted(found), *facts))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{_text(title)}</title><style>{STYLE}</style></head><body>
@@ -96,6 +106,15 @@ weighted counts each by its images. Of log loss, Brier score and calibration err
 <h2>Worst mistakes</h2>{_mistakes(mistakes, predictions)}
 <script>{SORT}</script></body></html>
 """
+
+
+def counted(found: Scores) -> str:
+    """How many images and classes there are, and labels where an image may have several."""
+    images, classes = found.images, len(found.class_names)
+    said = f"{images:,} image{'s' * (images != 1)}, {classes:,}"
+    if found.thresholds is None:
+        return f"{said} class{'es' * (classes != 1)}."
+    return f"{said} label{'s' * (classes != 1)}, {found.per_class['images'].sum() / images:.2f} of them per image."
 
 
 def number(name: str, value: float) -> str:
@@ -148,9 +167,10 @@ def _classes(found: Scores) -> str:
             cells.append(f"{found.thresholds[place]:.3f}")
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{one}</th>" for one in heads)
+    limits = "" if found.thresholds is None else " An image is said to have a label from the label's threshold on."
     return (
         f'<div class="scroll"><table class="sorts"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        '</div><p class="soft">A click on a heading sorts by it.</p>'
+        f'</div><p class="soft">A click on a heading sorts by it.{limits}</p>'
     )
 
 
@@ -170,7 +190,8 @@ def _pairs(found: Scores) -> str:
     if not rows:
         return ""
     head = "<th>true</th><th>predicted as</th><th>images</th><th>% of the true class</th>"
-    return f"<h2>Most confused</h2><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<h2>Most confused</h2><table class="pairs">{body}</table>'
 
 
 def _mistakes(mistakes: Sequence[Mistake], predictions: Predictions) -> str:
@@ -185,15 +206,20 @@ def _mistakes(mistakes: Sequence[Mistake], predictions: Predictions) -> str:
         if one.image is not None and one.places is not None:
             pictures += f'<img alt="what speaks for the class" src="{encoded(heated(one.image, one.places))}">'
         pixels = "" if one.image is None else small(one.image)
-        said = f"<b>{_text(names[one.label])}</b> {100 * one.probability:.1f} %"
+        missed = several and bool(target[one.label])
+        said = f"{'missed' if missed else 'predicted'} <b>{_text(names[one.label])}</b> {100 * one.probability:.1f} %"
         shown.append(
-            f'<figure><div class="pair{pixels}">{pictures}</div><figcaption>predicted {said}<br>'
+            f'<figure><div class="pair{pixels}">{pictures}</div><figcaption>{said}<br>'
             f"true <b>{_text(true) or 'none'}</b><br>{_text(predictions.files[one.index])}</figcaption></figure>"
         )
-    note = (
-        "Where the network is surest of what is wrong. Beside each image: which places speak for the predicted class, "
-        "the brighter the more (class-activation map)."
-    )
+    note = "Where the network is surest of what is wrong."
+    if predictions.targets.ndim == 2:
+        note = (
+            "Where the network is surest of what is wrong: of a label that is not there, or that a label is not there."
+        )
+    if any(one.places is not None for one in mistakes):
+        what = "predicted class" if predictions.targets.ndim == 1 else "label in question"
+        note += f" Beside each image: which places speak for the {what}, the brighter the more (class-activation map)."
     return f'<p class="soft">{note}</p><div class="mistakes">{"".join(shown)}</div>'
 
 

@@ -10,6 +10,7 @@ from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.show import spread
 from inception_lightning.errors import visible
 from inception_lightning.loading.dataset import Label, label_names
+from inception_lightning.loading.pictured import pictured
 from inception_lightning.names import short_name
 from inception_lightning.training.classifier import InceptionClassifier
 
@@ -26,7 +27,7 @@ class Guess(NamedTuple):
     """A validation image and its prediction.
 
     Attributes:
-        image: uint8 (3, H, W), resized and cropped as the network sees it.
+        image: uint8 (3, H, W), resized and cropped as the network sees it, and `pictured`.
         true: Name of the true class, or names of several labels.
         predicted: Name of the most probable class, or of the labels above their thresholds.
         probability: The network's probability of the most probable class, 0..1.
@@ -56,31 +57,39 @@ def predict_some(module: InceptionClassifier, data: ImageDataModule) -> list[Gue
             said = list(probabilities >= module.thresholds.cpu())
         for (image, label), guess, share in zip(samples, said, best.tolist(), strict=True):
             true, answer = (", ".join(label_names(one, names)) for one in (label, guess))
-            kept.append((true == answer, share if true == answer else -share, Guess(image, true, answer, share)))
+            kept.append(
+                (true == answer, share if true == answer else -share, Guess(pictured(image), true, answer, share))
+            )
         kept = sorted(kept, key=lambda one: one[:2])[: GRID[0] * GRID[1]]
     return [guess for *_, guess in kept]
 
 
-def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's network") -> "Figure":
+def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's network", how: str = "") -> "Figure":
     """The images with their true and predicted class names; mistakes are red and marked with a cross.
 
     Args:
         guesses: What `predict_some` gives.
         which: Whose predictions they are.
+        how: What the pictures show of their images, where it is not all.
     """
     from matplotlib.figure import Figure
 
     rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows))
-    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.01, top=0.9, wspace=0.1, hspace=0.35)
-    for place, guess in enumerate(guesses, start=1):
-        axis = figure.add_subplot(rows, columns, place)
-        axis.axis("off")
+    axis = figure.add_axes((0.02, 0.01, 0.96, 0.88 if how else 0.91))  # one for all: 32 would take three times as long
+    axis.axis("off")
+    for place, guess in enumerate(guesses):
+        top, left = divmod(place, columns)
         right = guess.true == guess.predicted
-        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
+        box = (left + 0.05, left + 0.95, top + 0.97, top + 0.21)  # left, right, bottom, top
+        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest", extent=box)  # (H, W, 3)
         says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
-        axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")
-    figure.suptitle(f"Validation images and what {which} says: worst mistakes first (red), then the least sure")
+        text = f"true {short_name(guess.true)}\n{says}"
+        color = "black" if right else "#c22"
+        axis.text(left + 0.5, top + 0.19, text, fontsize=8, color=color, ha="center", va="bottom")
+    axis.set(xlim=(0, columns), ylim=(rows, 0), aspect="auto")
+    said = f"Validation images and what {which} says: worst mistakes first (red), then the least sure"
+    figure.suptitle(f"{said}\n{how}" if how else said)
     return figure
 
 
@@ -96,7 +105,7 @@ def predictions_table(guesses: Sequence[Guess]) -> "wandb.Table":
 
 
 def _predict(module: InceptionClassifier, images: Tensor) -> Tensor:
-    """uint8 images (N, 3, H, W) -> probabilities (N, num_classes)."""
+    """Images (N, C, H, W) -> probabilities (N, num_classes)."""
     training = module.training
     module.eval()
     with torch.inference_mode():

@@ -19,24 +19,37 @@ PROBABILITY, TRUTH = "p_", "is_"
 BETWEEN = "; "
 """Between the labels of an image that has several."""
 
+MANY = 5_000_000
+"""Beyond so many probabilities they are rounded to float32, for the sake of memory and of the file's size."""
+
+
+def precision(count: int) -> type[np.floating]:
+    """In which type so many probabilities are held: in float32 those near 1 soon are all the same, and rank alike."""
+    return np.float32 if count > MANY else np.float64
+
 
 @dataclass(frozen=True)
 class Predictions:
     """What a network says of images whose classes are known; what `write` writes and `read` reads.
 
     Attributes:
-        probabilities: Of each class, float32 (N, K): nine digits in a file say them exactly.
+        probabilities: Of each class (N, K), in the `precision` of so many. A file says them exactly.
         targets: Class indices (N,), or 0 or 1 of each label (N, K).
         class_names: The name of each class index.
         files: What a person finds each image by (N,).
         thresholds: From which probability on an image has a label (K,); None where each image has one class.
     """
 
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.floating]
     targets: NDArray[np.int64]
     class_names: tuple[str, ...]
     files: Sequence[str]
     thresholds: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        """Hold what a file can hold."""
+        held = self.probabilities.astype(precision(self.probabilities.size), copy=False)
+        object.__setattr__(self, "probabilities", held)
 
     def write(self, path: Path) -> None:
         """Write them as CSV; names stay as they are, those too that a spreadsheet takes for formulas.
@@ -47,7 +60,8 @@ class Predictions:
         names = [writable(name) for name in self.class_names]
         several = self.targets.ndim == 2
         columns = [PROBABILITY + name for name in names] + [TRUTH + name for name in names] * several
-        numbers = ",".join(["%.9g"] * len(names) + ["%d"] * len(names) * several)
+        digits = "%.9g" if self.probabilities.dtype == np.float32 else "%.17g"
+        numbers = ",".join([digits] * len(names) + ["%d"] * len(names) * several)
         partial = path.with_suffix(".partial")
         with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             csv.writer(file).writerow(["file", "true", "predicted", *columns])
@@ -82,7 +96,8 @@ class Predictions:
                 f"{path} has other columns than predictions.csv: file, true, predicted, {PROBABILITY}CLASS"
             )
         names = tuple(name.removeprefix(PROBABILITY) for name in head[3 : 3 + classes])
-        probabilities = np.array([row[3 : 3 + classes] for row in rows], np.float32).reshape(len(rows), classes)
+        kind = precision(len(rows) * classes)
+        probabilities = np.array([row[3 : 3 + classes] for row in rows], kind).reshape(len(rows), classes)
         if len(head) == 3 + classes:
             index = {name: place for place, name in enumerate(names)}
             targets = np.array([index[row[1]] for row in rows], np.int64)

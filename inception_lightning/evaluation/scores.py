@@ -13,36 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.bootstrap import intervals
-from inception_lightning.evaluation.calibration import BINS, Reliability, bins_of, reliability
+from inception_lightning.evaluation.calibration import Reliability, bins_of, reliability
 from inception_lightning.evaluation.ranking import rank
+from inception_lightning.evaluation.titles import TITLES
+from inception_lightning.training.validation_scores import BINS
 
 Array = NDArray[np.float64]
 
-TITLES = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "exact_match": "all labels right",
-    "balanced_accuracy": "balanced accuracy",
-    "precision": "precision, macro",
-    "recall": "recall, macro",
-    "f1": "F1, macro",
-    "precision_weighted": "precision, weighted",
-    "recall_weighted": "recall, weighted",
-    "f1_weighted": "F1, weighted",
-    "auroc": "AUROC, macro",
-    "average_precision": "average precision, macro",
-    "matthews": "Matthews correlation",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
-"""The numbers over all images, as people read them; macro: the mean over classes; weighted: each by its images."""
-
 LEAST = float(np.finfo(np.float64).eps)
 """The least that a probability counts in the log loss, as scikit-learn has it for float64."""
-
-NOT_PERCENT = ("matthews", "log_loss", "brier")
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 
 
 @dataclass(frozen=True)
@@ -52,7 +31,7 @@ class Scores:
     Attributes:
         images: How many images there were.
         class_names: The name of each class index.
-        overall: Name (a key of `TITLES`) -> number; NaN where it means nothing.
+        overall: Name (a key of `titles.TITLES`) -> number; NaN where it means nothing.
         low: Name -> lower limit of its 95 % bootstrap interval over images.
         high: Name -> upper limit.
         per_class: Column -> number of each class (K,): ``images``, ``predicted``, ``precision``, ``recall``, ``f1``,

@@ -7,7 +7,8 @@ from rich.table import Table
 
 from inception_lightning.errors import visible
 from inception_lightning.evaluation.page import interval, number
-from inception_lightning.evaluation.scores import NOT_PERCENT, TITLES, Scores
+from inception_lightning.evaluation.scores import Scores
+from inception_lightning.evaluation.titles import NOT_PERCENT, TITLES
 
 LOWEST = 3
 """How many classes are named whose recall is the lowest."""
@@ -44,6 +45,7 @@ def remarks(found: Scores) -> Sequence[str]:
     missing = len(recall) - int((found.per_class["images"] > 0).sum())
     if missing:
         lines.append(
-            f"{missing:,} of {len(recall):,} classes have no image and no part in the means of recall and AUROC"
+            f"{missing:,} of {len(recall):,} classes have no image: they count in a macro mean only where they are "
+            "predicted, and never in balanced accuracy, AUROC and average precision"
         )
     return lines

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inception_lightning.loading.decoding import open_image, read_file
+from inception_lightning.loading.bands import Bands, open_as
+from inception_lightning.loading.decoding import read_file
 from inception_lightning.loading.image import DecodedImage, OpenImage
 from inception_lightning.loading.listing import FileNames
 
@@ -30,12 +31,17 @@ def label_names(label: Label, names: Sequence[str]) -> list[str]:
 
 
 class ImageDataset(Dataset[tuple[Tensor, Label]]):
-    """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index."""
+    """Whole images: ``dataset[index]`` is a uint8 image (3, H, W) and its class index.
+
+    Where there are ``bands``, an image is (C, H, W) and of their type.
+    """
 
     labels: Tensor
     """The class index of every image (N,), or a row (N, K) of 0 and 1 for each."""
     groups: NDArray[np.str_] | None = None
     """The group of every image (N,), such as a patient, whose images stay on one side of every split."""
+    bands: Bands | None = None
+    """What the images have, where they are no pictures in RGB."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -98,11 +104,16 @@ class ImageFiles(ImageDataset):
     """Files that are read and decoded when they are asked for."""
 
     def __init__(
-        self, files: Sequence[Path], labels: Sequence[int] | Tensor, groups: NDArray[np.str_] | None = None
+        self,
+        files: Sequence[Path],
+        labels: Sequence[int] | Tensor,
+        groups: NDArray[np.str_] | None = None,
+        bands: Bands | None = None,
     ) -> None:
         self.files = files if isinstance(files, FileNames) else FileNames(Path(), map(bytes, files))
         self.labels = torch.as_tensor(labels)  # (N,)
         self.groups = groups
+        self.bands = bands
 
     def __len__(self) -> int:
         return len(self.files)
@@ -117,17 +128,21 @@ class ImageFiles(ImageDataset):
             ImageInputError: The file is not a readable image.
         """
         name = self.files.path(index)
-        return open_image(read_file(name), name)
+        return open_as(read_file(name), name, self.bands)
+
+    def seen_as(self, bands: Bands | None) -> "ImageFiles":
+        """The same files, read so."""
+        return ImageFiles(self.files, self.labels, self.groups, bands)
 
     def subset(self, indices: Tensor) -> "ImageFiles":
         """Some of the images."""
         groups = None if self.groups is None else self.groups[indices.numpy()]
-        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices], groups)
+        return ImageFiles(self.files.take(indices.tolist()), self.labels[indices], groups, self.bands)
 
     def __add__(self, other: "ImageFiles") -> "ImageFiles":  # type: ignore[override]  # torch's would forget the names
         """These images and after them those of ``other``."""
         groups = None if self.groups is None or other.groups is None else np.concatenate([self.groups, other.groups])
-        return ImageFiles([*self.files, *other.files], torch.cat([self.labels, other.labels]), groups)
+        return ImageFiles([*self.files, *other.files], torch.cat([self.labels, other.labels]), groups, self.bands)
 
     def file(self, index: int) -> Path:
         """The file at ``index``."""

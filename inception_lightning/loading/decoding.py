@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -20,6 +20,7 @@ from inception_lightning.loading.jpeg import START_OF_JPEG, Header, decode_whole
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")  # Pillow's others run programs, or need them
 MOST_PIXELS = 100_000_000
 """Of one image. Pillow needs up to 14 bytes for each; beyond, a file of 700 KB may ask for gigabytes."""
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 STARTS = {  # of what is often saved under an image's name
     b"<": "it is a web page",
     b"version https://git-lfs": "it is a git-lfs pointer: run git lfs pull",
@@ -52,10 +53,10 @@ def read_file(file: Path | str) -> NDArray[np.uint8]:
     """
     try:
         if stat.S_ISFIFO(os.stat(file).st_mode):  # which would be waited for
-            raise _unreadable(str(file), "it is a pipe")
+            raise unreadable(str(file), "it is a pipe")
         return np.fromfile(file, np.uint8)
     except OSError as error:
-        raise _unreadable(str(file), error.strerror or type(error).__name__) from None
+        raise unreadable(str(file), error.strerror or type(error).__name__) from None
 
 
 def open_image(data: NDArray[np.uint8], name: str) -> OpenImage:
@@ -73,7 +74,7 @@ def open_image(data: NDArray[np.uint8], name: str) -> OpenImage:
     """
     header = read_header(data)
     if header is not None and header.height * header.width > MOST_PIXELS:
-        raise _unreadable(name, _too_large(header.height, header.width))
+        raise unreadable(name, _too_large(header.height, header.width))
     if header is not None and header.simple and header.height * header.width > 0:
         return JPEGImage(data, name, header)
     return DecodedImage(_decode_with_pillow(data, name))
@@ -116,14 +117,15 @@ def _decode_with_pillow(data: NDArray[np.uint8], name: str) -> Tensor:
                 return tensor
     except Exception as error:  # damaged files raise whatever the decoder stumbled over, KeyError for example
         reason = _reason(data[:100].tobytes(), error)
-    raise _unreadable(name, reason)
+    raise unreadable(name, reason)
 
 
 def _too_large(height: int, width: int) -> str:
     return f"its size of {height:,} x {width:,} pixels exceeds limits: at most {MOST_PIXELS:,} are read"
 
 
-def _unreadable(name: str, reason: str) -> ImageInputError:
+def unreadable(name: str, reason: str) -> ImageInputError:
+    """What is raised where the image called ``name`` cannot be read."""
     error = ImageInputError(f"cannot read the image {name}: {reason}; mend or remove it")
     error.reason = reason
     return error
@@ -147,6 +149,8 @@ def _reason(content: bytes, error: Exception) -> str:
     start = content.lstrip()
     if not start:
         return "cannot identify image file: it is empty"
+    if isinstance(error, UnidentifiedImageError) and start.startswith(TIFFS):
+        return "cannot identify image file: it is no picture in RGB; TIFFs of other bands need --data.channels"
     known = [reason for mark, reason in STARTS.items() if start.startswith(mark)]
     if known and not start.startswith(START_OF_JPEG):
         return f"cannot identify image file: {known[0]}"

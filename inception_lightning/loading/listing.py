@@ -28,6 +28,7 @@ SUFFIXES = (
 UNFINISHED = (b".part", b".partial", b".crdownload", b".download", b".tmp")
 RAW = (b".cr2", b".nef", b".dng", b".arw", b".orf", b".rw2", b".pef", b".srw")
 """Cameras' raw files begin as a TIFF does, whose first image is a thumbnail."""
+ARRAYS = b".npy"
 OF_SYSTEMS = (b"thumbs.db", b"desktop.ini", b"icon\r")
 FIRST_BYTES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II\*\0|MM\0\*|P[1-6]\s+[#0-9]"
@@ -118,22 +119,29 @@ def class_folders(folder: Path) -> list[str]:
     return sorted(os.fsdecode(entry.name) for entry in entries)
 
 
-def image_names(folder: Path, left_out: LeftOut | None = None) -> list[bytes]:
+def image_names(folder: Path, left_out: LeftOut | None = None, arrays: bool = False) -> list[bytes]:
     """The image files in ``folder`` and its folders, relative to it, sorted.
 
     Links are followed, each folder once. Hidden files are passed by; ``left_out`` counts what else is no image.
+    ``.npy`` files are images if ``arrays`` says so.
     """
     place = os.fsencode(folder)
-    walk = _Walk(left_out if left_out is not None else LeftOut())
+    walk = _Walk(left_out if left_out is not None else LeftOut(), arrays)
     return sorted(path[len(place) + 1 :] for path in walk.images(place, (os.path.realpath(place),)))
 
 
-def image_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
+def has_pictures(folder: Path) -> bool:
+    """Whether there is an image in ``folder`` or its folders that is no ``.npy`` file."""
+    place = os.fsencode(folder)
+    return next(_Walk(LeftOut()).images(place, (os.path.realpath(place),)), None) is not None
+
+
+def image_files(folder: Path, left_out: LeftOut | None = None, arrays: bool = False) -> list[Path]:
     """The image files in ``folder`` and its folders, sorted, as `image_names`."""
-    return [folder / os.fsdecode(name) for name in image_names(folder, left_out)]
+    return [folder / os.fsdecode(name) for name in image_names(folder, left_out, arrays)]
 
 
-def files_like(pattern: Path, left_out: LeftOut | None = None) -> list[Path]:
+def files_like(pattern: Path, left_out: LeftOut | None = None, arrays: bool = False) -> list[Path]:
     """The image files that a pattern such as ``photos/**/*.jpg`` names, sorted; of a folder, those in it.
 
     Raises:
@@ -147,8 +155,8 @@ def files_like(pattern: Path, left_out: LeftOut | None = None) -> list[Path]:
     for path in named:
         encoded = os.fsencode(path)
         if os.path.isdir(path):
-            found.update(dict.fromkeys(image_files(Path(path), left_out)))
-        elif is_file_or_gone(encoded) and is_image(encoded):
+            found.update(dict.fromkeys(image_files(Path(path), left_out, arrays)))
+        elif is_file_or_gone(encoded) and is_image(encoded, arrays):
             found[Path(path)] = None
         else:
             left_out.add(_kind(os.path.basename(encoded)), encoded)
@@ -162,10 +170,10 @@ def beside_folders(folder: Path, left_out: LeftOut) -> None:
             left_out.add("images beside the class folders", entry.path)
 
 
-def is_image(path: bytes) -> bool:
+def is_image(path: bytes, arrays: bool = False) -> bool:
     """Whether the file is called, or begins as, an image that the decoder may read."""
     name = path.lower()
-    if name.endswith(SUFFIXES):
+    if name.endswith(SUFFIXES) or (arrays and name.endswith(ARRAYS)):
         return True
     if name.endswith((*UNFINISHED, *RAW)):
         return False
@@ -184,8 +192,9 @@ def is_file_or_gone(path: bytes) -> bool:
 class _Walk:
     """One look through a folder."""
 
-    def __init__(self, left_out: LeftOut) -> None:
+    def __init__(self, left_out: LeftOut, arrays: bool = False) -> None:
         self.left_out = left_out
+        self.arrays = arrays
         self.seen: set[bytes] = set()
 
     def images(self, folder: bytes, trail: tuple[bytes, ...]) -> Iterator[bytes]:
@@ -199,7 +208,7 @@ class _Walk:
                 continue
             elif not (entry.is_file(follow_symlinks=False) or is_file_or_gone(entry.path)):
                 self.left_out.add("pipes or devices", entry.path)
-            elif is_image(entry.path):
+            elif is_image(entry.path, self.arrays):
                 yield entry.path
             else:
                 self.left_out.add(_kind(entry.name), entry.path)

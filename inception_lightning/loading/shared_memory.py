@@ -35,27 +35,27 @@ Shape: TypeAlias = tuple[int, int, int, int]
 Labels: TypeAlias = list[int] | list[list[int]]
 
 
-def default_workers(image_size: int, batch_size: int) -> int:
+def default_workers(image_size: int, batch_size: int, pixel_bytes: int = 3) -> int:
     """One worker process per core, 8 at most, and no more than the shared memory holds the batches of."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     wanted = min(MOST_WORKERS, usable or 1)
     free = _free_bytes()
     if free is None:
         return wanted
-    count = max(0, min(wanted, int(free / _bytes_per_worker(image_size, batch_size))))
+    count = max(0, min(wanted, int(free / _bytes_per_worker(image_size, batch_size, pixel_bytes))))
     if count < wanted:
         log.warning("%d workers instead of %d: %s has only %d MiB free", count, wanted, SHARED_MEMORY, free // MIB)
     return count
 
 
-def check_shared_memory(image_size: int, batch_size: int, num_workers: int) -> None:
+def check_shared_memory(image_size: int, batch_size: int, num_workers: int, pixel_bytes: int = 3) -> None:
     """Refuse more than the shared memory holds, which would kill the workers in the middle of an epoch.
 
     Raises:
         InputError: The batches of ``num_workers`` do not fit.
     """
     free = _free_bytes()
-    needed = num_workers * _bytes_per_worker(image_size, batch_size)
+    needed = num_workers * _bytes_per_worker(image_size, batch_size, pixel_bytes)
     if free is not None and needed > free:
         raise InputError(
             f"{num_workers} workers need {needed / MIB:.0f} MiB of shared memory and {SHARED_MEMORY} has "
@@ -64,15 +64,15 @@ def check_shared_memory(image_size: int, batch_size: int, num_workers: int) -> N
         )
 
 
-def holds_buffers(image_size: int, batch_size: int, num_workers: int) -> bool:
+def holds_buffers(image_size: int, batch_size: int, num_workers: int, pixel_bytes: int = 3) -> bool:
     """Whether the shared memory holds the buffers that the loaders of training and validation keep."""
     free = _free_bytes()
-    needed = LOADERS * num_workers * _bytes_per_worker(image_size, batch_size) * BUFFERS // PREFETCHED
+    needed = LOADERS * num_workers * _bytes_per_worker(image_size, batch_size, pixel_bytes) * BUFFERS // PREFETCHED
     return free is None or free >= needed
 
 
-def _bytes_per_worker(image_size: int, batch_size: int) -> int:
-    return PREFETCHED * batch_size * (3 * image_size**2 + 8)  # uint8 pixels, and a label
+def _bytes_per_worker(image_size: int, batch_size: int, pixel_bytes: int) -> int:
+    return PREFETCHED * batch_size * (pixel_bytes * image_size**2 + 8)  # pixels, and a label
 
 
 def _free_bytes() -> int | None:

@@ -13,6 +13,8 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import RGB
+from inception_lightning.loading.bands import channels as channels_in_words
 from inception_lightning.loading.batched_views import WORDS, BatchedViews, SampleBatch
 from inception_lightning.loading.dataset import ImageDataset, Label
 from inception_lightning.loading.decoding import ImageInputError
@@ -24,6 +26,7 @@ Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 Range: TypeAlias = tuple[float, float]
 Settings = TypeVar("Settings")
 MIDDLE_GREY = 128  # what the networks' normalisation makes 0
+MIDDLE = 0.5  # the same of images whose pixels are fractions
 STRIP = 8
 """How often the shorter side goes into the longer one of what is resized for evaluation."""
 INTERPOLATIONS = ("nearest-exact", "bilinear", "bicubic")
@@ -89,8 +92,24 @@ class Augmentation:
         _refuse_unless(0 <= self.erasing <= 1, "erasing", "0..1", self.erasing)
 
     def build(self, image_size: int) -> "RandomView":
-        """The view that comes out as uint8 (3, image_size, image_size)."""
+        """The view that comes out as uint8 (3, image_size, image_size), or of the bands that the images have."""
         return RandomView(self, image_size)
+
+    def check(self, channels: int) -> None:
+        """Refuse what only images in red, green and blue have.
+
+        Raises:
+            InputError: It is wanted of others.
+        """
+        for name, wanted, what in (
+            ("distortion", self.distortion > 0, "hue and saturation"),
+            ("rand_augment", self.rand_augment > 0, "colours"),
+        ):
+            if wanted and channels != RGB:
+                raise InputError(
+                    f"augmentation.{name} changes {what}, which images of {channels_in_words(channels)} do not have: "
+                    f"leave out --data.augmentation.{name}"
+                )
 
 
 def _refuse_unless(fits: bool, name: str, wanted: str, got: object) -> None:
@@ -178,6 +197,7 @@ class RandomView:
         self.size = [image_size, image_size]
         self.choose = slim_crop if augmentation.crop == "slim" else inception_crop
         self.further = further_steps(augmentation)
+        self.further_of_fractions = further_steps(augmentation, MIDDLE)
 
     def window(self, height: int, width: int, numbers: RandomNumbers) -> Window:
         """Where the crop lies in an image of this size."""
@@ -194,7 +214,7 @@ class RandomView:
         generator = torch.default_generator  # torchvision's transforms draw from it
         state = generator.get_state()
         generator.manual_seed(numbers.word())
-        for step in self.further:
+        for step in self.further if view.dtype == torch.uint8 else self.further_of_fractions:
             view = step(view)
         generator.set_state(state)
         return view
@@ -223,8 +243,8 @@ class RandomView:
         return batched if batched.possible else None
 
 
-def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
-    """What comes after crop and flip."""
+def further_steps(augmentation: Augmentation, middle: float = MIDDLE_GREY) -> list[v2.Transform]:
+    """What comes after crop and flip; what is erased becomes ``middle``."""
     strength = augmentation.distortion
     steps: list[v2.Transform] = []
     if strength > 0:
@@ -232,7 +252,7 @@ def further_steps(augmentation: Augmentation) -> list[v2.Transform]:
     if augmentation.rand_augment > 0:
         steps.append(v2.RandAugment(magnitude=augmentation.rand_augment))
     if augmentation.erasing > 0:
-        steps.append(v2.RandomErasing(augmentation.erasing, value=MIDDLE_GREY))
+        steps.append(v2.RandomErasing(augmentation.erasing, value=middle))
     return steps
 
 
@@ -388,5 +408,6 @@ class PhotoViews(FixedViews):
         try:
             return super().__getitem__(index)
         except ImageInputError:
-            grey = torch.full((3, self.view.size, self.view.size), MIDDLE_GREY, dtype=torch.uint8)
+            side, bands = self.view.size, self.dataset.bands
+            grey = torch.full((3, side, side), MIDDLE_GREY, dtype=torch.uint8) if bands is None else bands.blank(side)
             return grey, -1 - index // self.view.count

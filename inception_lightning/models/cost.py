@@ -18,9 +18,9 @@ def skeleton(variant: type[Inception], knobs: Mapping[str, Any] | None = None) -
 
 
 def empty_batch(net: Inception, size: int | None = None) -> Tensor:
-    """No images (0, 3, S, S), by default of the network's own size: they give every shape and cost no arithmetic."""
+    """No images (0, C, S, S), by default of the network's own size: they give every shape and cost no arithmetic."""
     side = size or net.image_size
-    return torch.empty(0, 3, side, side)
+    return torch.empty(0, net.in_channels, side, side)
 
 
 def shapes(net: Inception, size: int | None = None) -> dict[str, tuple[int, ...]]:
@@ -73,7 +73,7 @@ def minimum_size_with_heads(net: Inception) -> int:
 def _passes(net: Inception, size: int) -> bool:
     try:
         with torch.no_grad():
-            net.forward_with_aux(torch.empty(0, 3, size, size))
+            net.forward_with_aux(empty_batch(net, size))
     except RuntimeError:
         return False
     return True

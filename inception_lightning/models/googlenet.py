@@ -61,6 +61,7 @@ class GoogLeNet(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         preset: Preset = "batch_norm",
         width: float = 1.0,
         stem: Stem = "imagenet",
@@ -72,6 +73,7 @@ class GoogLeNet(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             preset: ``batch_norm``: the paper's with batch norm instead of local response normalisation
                 and biases; ``paper``: exactly the paper's; ``torchvision``: as batch_norm, but 3x3
                 convolutions in the 5x5's place, a 2x2 pool before 5a and heads that average to 4x4,
@@ -107,4 +109,4 @@ class GoogLeNet(Inception):
         head = AUXILIARY_HEAD[1:] if torchvision else AUXILIARY_HEAD
         heads = {"inception_4a": head, "inception_4d": head} if (not biased if aux is None else aux) else {}
         style = replace(PRESETS[preset], width=width, init=filler(init, partial(truncated_normal, std=0.01)))
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        super().__init__(stages, num_classes, in_channels=in_channels, aux=heads, dropout=dropout, style=style)

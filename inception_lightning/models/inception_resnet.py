@@ -83,6 +83,7 @@ class InceptionResNetV1(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         preset: Literal["paper", "facenet"] = "paper",
         residual_scales: Scales = SCALES,
         learned_scales: bool = False,
@@ -98,6 +99,7 @@ class InceptionResNetV1(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             preset: ``paper``, or ``facenet`` for the form of the public weights: one block more in
                 inception_c, linear and unscaled, and 512 features with batch norm before the classifier.
             residual_scales: Factor on the residuals before they are added (section 3.3), one number or
@@ -130,6 +132,7 @@ class InceptionResNetV1(Inception):
         super().__init__(
             with_norm(stages, residual_norm),
             num_classes,
+            in_channels=in_channels,
             aux={"inception_b": AUXILIARY_HEAD} if aux else {},
             dropout=(0.6 if facenet else 0.2) if dropout is None else dropout,
             style=Style(width, init=filler(init, truncated_he), learned_scales=learned),
@@ -148,6 +151,7 @@ class InceptionResNetV2(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         preset: Literal["released", "paper"] = "released",
         residual_scales: Scales = SCALES,
         learned_scales: bool = False,
@@ -163,6 +167,7 @@ class InceptionResNetV2(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             preset: ``released``, or ``paper`` for Figure 15: Inception-v4's stem, all blocks scaled and
                 rectified, and no conv_7b (32.4 M parameters). The figures' 1154 and 2048 channels are
                 misprints: what is added up must have the 1152 and 2144 of the reductions.
@@ -199,7 +204,8 @@ class InceptionResNetV2(Inception):
             stages["conv_7b"] = Conv(1536, 1)
         heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
         style = Style(width, init=filler(init, truncated_he), learned_scales=learned)
-        super().__init__(with_norm(stages, residual_norm), num_classes, aux=heads, dropout=dropout, style=style)
+        stages = with_norm(stages, residual_norm)
+        super().__init__(stages, num_classes, in_channels=in_channels, aux=heads, dropout=dropout, style=style)
 
 
 def with_norm(stages: dict[str, Spec], where: SumNorm) -> dict[str, Spec]:

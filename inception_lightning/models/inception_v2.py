@@ -60,6 +60,7 @@ class InceptionV2(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         preset: Preset = "paper",
         width: float = 1.0,
         stem: Stem = "imagenet",
@@ -71,6 +72,7 @@ class InceptionV2(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             preset: ``paper``: the widths of the paper's branches, which make 608 channels in 4c and 4d
                 where its output column says 576; ``slim``: TF-slim's narrower pool projections there,
                 which make 576, and the separable convolution of the paper's text as the first one;
@@ -86,7 +88,9 @@ class InceptionV2(Inception):
         """
         one_of("preset", preset, PRESETS)
         slim, cadene = preset == "slim", preset == "cadene"
-        first = SeparableConv(64, 7, stride=2, multiplier=8) if slim else Conv(64, 7, stride=2)
+        # a single channel gets the filters of all three, so that weights for RGB fit as their sum; see weights.channels
+        filters = 24 if in_channels == 1 else 8
+        first = SeparableConv(64, 7, stride=2, multiplier=filters) if slim else Conv(64, 7, stride=2)
         average, pass_through = AvgPool(3), POOL if cadene else MaxPool(3, stride=2)
         pool = 96 if slim else 128
         stages: dict[str, Spec] = {  # Figure 5
@@ -104,9 +108,10 @@ class InceptionV2(Inception):
         }
         heads = {"inception_4a": AUXILIARY_HEAD, "inception_4d": AUXILIARY_HEAD} if aux else {}
         style = replace(PRESETS[preset], width=width, init=filler(init, slim_weights))
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        super().__init__(stages, num_classes, in_channels=in_channels, aux=heads, dropout=dropout, style=style)
         if cadene:  # 0..255 images, of which each channel's mean is taken
-            self.mean, self.std = (128 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)
+            self.std = in_channels * (1 / 255,)
+            self.mean = (128 / 255, 117 / 255, 104 / 255) if in_channels == 3 else in_channels * (0.5,)
 
 
 def slim_weights(weight: Tensor) -> None:

@@ -90,6 +90,7 @@ class InceptionV3(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         preset: Preset = "released",
         depths: tuple[int, int, int] = (3, 4, 2),
         width: float = 1.0,
@@ -104,6 +105,7 @@ class InceptionV3(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             preset: ``released``, or ``fid``: the network of 2015 with 1008 classes that the Fréchet Inception distance
                 is defined by, whose last block has a max pool.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
@@ -130,7 +132,7 @@ class InceptionV3(Inception):
         pool, reduce, last = AUXILIARY_HEAD
         heads = {"inception_b": (pool, reduce, replace(last, norm=aux_batch_norm))} if aux else {}
         style = Style(width, count_include_pad, init=filler(init, partial(truncated_normal, std=0.1)))
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        super().__init__(stages, num_classes, in_channels=in_channels, aux=heads, dropout=dropout, style=style)
         self.init_name = init
         self._draw_other_weights()
 

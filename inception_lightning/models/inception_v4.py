@@ -73,6 +73,7 @@ class InceptionV4(Inception):
         self,
         num_classes: int = 1000,
         *,
+        in_channels: int = 3,
         depths: tuple[int, int, int] = (4, 7, 3),
         width: float = 1.0,
         stem: Stem = "imagenet",
@@ -84,6 +85,7 @@ class InceptionV4(Inception):
 
         Args:
             num_classes: Length of the logits; with 0 the network gives features instead.
+            in_channels: Channels of the images: 3 are red, green and blue.
             depths: Number of blocks in the stages inception_a, inception_b and inception_c.
             width: Factor on every number of filters.
             stem: ``imagenet`` or ``small``, the latter for images of about 32 pixels.
@@ -102,4 +104,4 @@ class InceptionV4(Inception):
         }
         heads = {"inception_b": AUXILIARY_HEAD} if aux else {}
         style = Style(width, init=filler(init, truncated_he))
-        super().__init__(stages, num_classes, aux=heads, dropout=dropout, style=style)
+        super().__init__(stages, num_classes, in_channels=in_channels, aux=heads, dropout=dropout, style=style)

@@ -36,6 +36,16 @@ def check_classes(num_classes: int) -> None:
         raise InputError(f"num_classes must be a whole number of at least 0, got {num_classes!r}")
 
 
+def check_channels(in_channels: int) -> None:
+    """Refuse an impossible number of channels.
+
+    Raises:
+        InputError: ``in_channels`` is not a whole number of at least 1.
+    """
+    if not (_is_whole(in_channels) and in_channels >= 1):
+        raise InputError(f"in_channels must be a whole number of at least 1, got {in_channels!r}")
+
+
 def check_dropout(dropout: float) -> None:
     """Refuse what is no share of the features.
 

@@ -11,7 +11,7 @@ from inception_lightning.errors import InputError
 from inception_lightning.models.blocks import ConvNormReLU, recompute
 from inception_lightning.models.heads import AuxiliaryHead, Chain
 from inception_lightning.models.initialisation import linear
-from inception_lightning.models.knobs import check_classes, check_dropout, one_of
+from inception_lightning.models.knobs import check_channels, check_classes, check_dropout, one_of
 from inception_lightning.models.layers import Spec, Style, build, grid, reduction, smallest
 
 
@@ -22,7 +22,7 @@ class Inception(Configurable, nn.Module):
     timm's networks have besides has timm's names here.
 
     Attributes:
-        mean: What the network expects to be subtracted from images in 0..1, per channel (R, G, B).
+        mean: What the network expects to be subtracted from images in 0..1, per channel: (R, G, B) where there are 3.
         std: What it expects them to be divided by.
         image_size: Side of the images it was made for, in pixels.
         crop_fraction: Share of the shorter side that the centre crop of evaluation keeps.
@@ -31,6 +31,7 @@ class Inception(Configurable, nn.Module):
         aux_dropout: Share of the auxiliary classifiers' features dropped in training.
         stages: The stages' names, in order.
         num_classes: Length of the logits; 0 where the network gives features instead.
+        in_channels: Channels of the images, written C below.
         num_features: Length of the features that the classifier reads.
         feature_info: Of each stage: ``num_chs``, its channels; ``reduction``, pixels of the image from one place
             of its grid to the next; ``module``, its name.
@@ -38,8 +39,8 @@ class Inception(Configurable, nn.Module):
         misfits: Image sides, modulo the last stage's ``reduction``, whose grids the branches of a stage disagree on.
     """
 
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
     image_size: int = 299
     crop_fraction: float = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -52,6 +53,7 @@ class Inception(Configurable, nn.Module):
         stages: Mapping[str, Spec],
         num_classes: int,
         *,
+        in_channels: int = 3,
         aux: Mapping[str, Chain],
         dropout: float,
         style: Style,
@@ -63,35 +65,34 @@ class Inception(Configurable, nn.Module):
             stages: Stage name -> its table. The names are attributes and start the state dict's keys.
             num_classes: Length of the logits. With 0 the network, and each of its heads, gives the features
                 that it would classify.
+            in_channels: Channels of the images.
             aux: Stage name -> the table of the head that reads the stage's output.
             dropout: Share of the pooled features that are dropped in training, 0..1.
             style: Width and the other choices that hold for the whole network.
             bottleneck: Features that the pooled ones are reduced to before they are classified.
 
         Raises:
-            InputError: ``num_classes`` or ``dropout`` is impossible, a head's stage is missing, or no image fits
-                the stages.
+            InputError: ``num_classes``, ``in_channels`` or ``dropout`` is impossible, a head's stage is missing, or no
+                image fits the stages.
         """
         super().__init__()
         check_classes(num_classes)
+        check_channels(in_channels)
         check_dropout(dropout)
         for name in aux:
             one_of("aux", name, stages)
         self.num_classes = num_classes
+        self.in_channels = in_channels
+        if in_channels != len(self.mean):
+            self.mean, self.std = in_channels * (0.5,), in_channels * (0.5,)
         self.stages = tuple(stages)
         self.tables = dict(stages)  # as the papers draw them, for figures
         self.init = style.init
         self.recomputed: frozenset[str] = frozenset()
         self.aux_heads = nn.ModuleDict()
         self.feature_info: list[dict[str, Any]] = []
-        channels, scale = 3, 1
-        for name, spec in stages.items():
-            module, channels = build(spec, channels, style)
-            self.add_module(name, module)
-            scale *= reduction(spec)
-            self.feature_info.append({"num_chs": channels, "reduction": scale, "module": name})
-            if name in aux:
-                self.aux_heads[name] = AuxiliaryHead(aux[name], channels, num_classes, self.aux_dropout, style)
+        self._add_stages(stages, aux, style)
+        channels, scale = (self.feature_info[-1][name] for name in ("num_chs", "reduction"))
         self.dropout = nn.Dropout(dropout)
         self.bottleneck: nn.Module = nn.Identity()
         if bottleneck is not None:
@@ -104,8 +105,18 @@ class Inception(Configurable, nn.Module):
         self.minimum_size = smallest(table)
         self.misfits = tuple(side for side in range(scale) if grid(table, scale * self.minimum_size + side) < 1)
 
+    def _add_stages(self, stages: Mapping[str, Spec], aux: Mapping[str, Chain], style: Style) -> None:
+        channels, scale = self.in_channels, 1
+        for name, spec in stages.items():
+            module, channels = build(spec, channels, style)
+            self.add_module(name, module)
+            scale *= reduction(spec)
+            self.feature_info.append({"num_chs": channels, "reduction": scale, "module": name})
+            if name in aux:
+                self.aux_heads[name] = AuxiliaryHead(aux[name], channels, self.num_classes, self.aux_dropout, style)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> logits (N, num_classes).
+        """Normalised images (N, C, H, W) -> logits (N, num_classes).
 
         Raises:
             InputError: The images do not fit; see `check_size`.
@@ -113,28 +124,28 @@ class Inception(Configurable, nn.Module):
         return self.forward_head(self.forward_features(images))
 
     def forward_with_aux(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Normalised images (N, 3, H, W) -> logits and {stage name: its head's logits}, each (N, num_classes)."""
+        """Normalised images (N, C, H, W) -> logits and {stage name: its head's logits}, each (N, num_classes)."""
         last, ends = self._pass(images, self.aux_heads.keys())
         aux = {name: head(ends[name]) for name, head in self.aux_heads.items()}
         return self.forward_head(last), aux
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> the last stage's activation (N, C, H', W')."""
+        """Normalised images (N, C, H, W) -> the last stage's activation (N, F, H', W')."""
         return self._pass(images, ())[0]
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        """The last stage's activation (N, C, H', W') -> logits (N, num_classes).
+        """The last stage's activation (N, F, H', W') -> logits (N, num_classes).
 
         Args:
             features: The activation.
             pre_logits: Give what the classifier reads (N, num_features) instead.
         """
-        pooled = features.mean(dim=(2, 3))  # (N, C)
+        pooled = features.mean(dim=(2, 3))  # (N, F)
         pooled = self.bottleneck(self.dropout(pooled))  # (N, num_features)
         return pooled if pre_logits else self.classifier(pooled)
 
     def endpoints(self, images: Tensor) -> dict[str, Tensor]:
-        """Normalised images (N, 3, H, W) -> {stage name: activation (N, C, H', W')}, in order."""
+        """Normalised images (N, C, H, W) -> {stage name: activation (N, F, H', W')}, in order."""
         return self._pass(images, self.stages)[1]
 
     def forward_to(self, images: Tensor, stage: str) -> Tensor:
@@ -195,8 +206,8 @@ class Inception(Configurable, nn.Module):
         return {
             "architecture": type(self).__name__,
             "num_classes": self.num_classes,
-            "input_size": (3, self.image_size, self.image_size),
-            "min_input_size": (3, self.minimum_size, self.minimum_size),
+            "input_size": (self.in_channels, self.image_size, self.image_size),
+            "min_input_size": (self.in_channels, self.minimum_size, self.minimum_size),
             "interpolation": self.interpolation,
             "crop_pct": self.crop_fraction,
             "crop_mode": "center",
@@ -278,7 +289,7 @@ def check_sides(height: int, width: int, network: str, minimum: int, period: int
 
 
 def size_checked(images: Tensor, network: str, minimum: int, period: int, misfits: tuple[int, ...]) -> Tensor:
-    """The images (N, 3, H, W), once `check_sides` has passed them."""
+    """The images (N, C, H, W), once `check_sides` has passed them."""
     height, width = images.shape[-2:]
     check_sides(height, width, network, minimum, period, misfits)
     return images

@@ -12,7 +12,8 @@ from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.division import shared_groups
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.predictions_csv import Predictions
-from inception_lightning.evaluation.scores import NOT_PERCENT, TITLES, Scores, scores
+from inception_lightning.evaluation.scores import Scores, scores
+from inception_lightning.evaluation.titles import NOT_PERCENT, TITLES
 from inception_lightning.studies.sweep_file import ARGUMENTS, INTERPRETER, Sweep
 from inception_lightning.studies.sweep_run import Run, plan
 from inception_lightning.training.classifier import InceptionClassifier
@@ -66,8 +67,8 @@ def _predicted(module: InceptionClassifier, data: ImageDataModule) -> Prediction
     answers, targets = [], []
     with torch.inference_mode():
         for images, labels in data.val_dataloader():
-            logits = module(images.to(device)).float()
-            answers.append((logits.sigmoid() if module.several_labels else logits.softmax(dim=1)).cpu())
+            logits = module(images.to(device)).cpu().double()
+            answers.append(logits.sigmoid() if module.several_labels else logits.softmax(dim=1))
             targets.append(labels)
     return Predictions(
         probabilities=torch.cat(answers).numpy(),

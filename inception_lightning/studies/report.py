@@ -12,8 +12,10 @@ import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package o
 from matplotlib.figure import Figure
 
 from inception_lightning.errors import InputError, spared, visible
+from inception_lightning.evaluation.titles import TITLES
 from inception_lightning.studies.figures import draw_curves, draw_ratios, draw_scores, ordered
 from inception_lightning.studies.results import DEAD_SHARE, short, summary, varied
+from inception_lightning.studies.sweep_process import SCORES
 
 MARKUP = re.compile(r"[\\|<>&`*~$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])")  # what Markdown takes for more than text
 KNOB = "model.net.init_args.residual_scales"  # what runs are compared by where nothing else is said
@@ -40,8 +42,8 @@ OWN_PICTURES = {
     "views": "Training images as the network sees them.",
 }
 CAPTIONS = {
-    "accuracy": "Best validation accuracy of every run.",
-    "curves": "Validation accuracy over training steps: mean over the seeds, band from the smallest to the largest.",
+    "accuracy": "The best score in validation of every run.",
+    "curves": "The same over training steps: mean over the seeds, band from the smallest to the largest.",
     "dead_last": "Channels before the average pooling that are zero for a whole batch, at each run's last sample.",
     "dead": "The same over training steps: mean over the seeds, band from the smallest to the largest.",
     "ratios": "Norm of the scaled residual over the norm of what it is added to, per block, mean over the seeds.",
@@ -66,11 +68,12 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
     scored, watched = runs["best"].notna().any(), "before_pool/dead" in runs
     if not (scored or watched):
         raise InputError("no run has a validation accuracy or telemetry yet")
-    accuracy, dead = "validation top-1 (%)", "dead channels before the pool (%)"
+    dead = "dead channels before the pool (%)"
+    accuracy, steps = f"validation {title(runs)} (%)", _with_score(runs, steps)
     wanted: dict[str, Callable[[], Figure]] = {}
     if scored:
         wanted["accuracy"] = lambda: draw_scores(runs, knob, "best", f"best {accuracy}")
-        wanted["curves"] = lambda: draw_curves(runs, steps, knob, "val/top1", accuracy)
+        wanted["curves"] = lambda: draw_curves(runs, steps, knob, "score", accuracy)
     if watched:
         wanted["dead_last"] = lambda: draw_scores(runs, knob, "before_pool/dead", dead)
         wanted["dead"] = lambda: draw_curves(runs, steps, knob, "before_pool/dead", dead)
@@ -82,8 +85,30 @@ def figures(runs: pd.DataFrame, steps: pd.DataFrame, knob: str = KNOB) -> dict[s
     return drawn
 
 
+def title(runs: pd.DataFrame) -> str:
+    """What the scores of a `results.table` are called: ``top-1``; where the runs are judged by several, ``score``."""
+    names = _judged_by(runs)
+    return TITLES[names[0].removeprefix("val/")].removesuffix(", macro") if len(names) == 1 else "score"
+
+
+def _judged_by(runs: pd.DataFrame) -> list[str]:
+    """The different scores that runs are judged by; a table of an older version knows one only."""
+    return list(runs["score"].dropna().unique() if "score" in runs else ()) or [SCORES[0]]
+
+
+def _with_score(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
+    """A `results.history` with each run's own score in the column ``score``."""
+    held = runs.set_index("folder")["score"].to_dict() if "score" in runs else {}
+    found = pd.Series(float("nan"), index=steps.index)
+    for name in _judged_by(runs):
+        if name in steps:
+            own = steps["folder"].map(lambda folder: held.get(folder, SCORES[0])) == name
+            found = found.where(~own, steps[name])
+    return steps.assign(score=found)
+
+
 def markdown(runs: pd.DataFrame) -> str:
-    """The `results.summary` of the runs as a Markdown table, accuracies and dead channels in percent."""
+    """The `results.summary` of the runs as a Markdown table, scores and dead channels in percent."""
     headings, *rows = cells(runs)
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(MARKUP.sub(_escaped, cell) for cell in line)} |" for line in lines)
@@ -95,7 +120,7 @@ def cells(runs: pd.DataFrame) -> list[list[str]]:
     keys = [name for name in rows if "." in name]
     for key in keys:  # the first knob changes fastest, numbers in increasing order
         rows = rows.sort_values(key, key=lambda column: column.map(ordered(column).index), kind="stable")
-    headings = [*map(short, keys), "runs", "best top-1 %", "last top-1 %", "steps to 90 %", "dead channels %", "died"]
+    headings = [*map(short, keys), "runs", *_best_and_last(runs), "steps to 90 %", "dead channels %", "died"]
     lines = [headings]
     for _, row in rows.iterrows():
         lines.append(
@@ -145,11 +170,12 @@ not finite. Steps to 90 %: the first validation with 90 % of the run's best accu
 def _page_of_one(run: "pd.Series[Any]", telemetry: dict[str, Figure]) -> str:
     """The report of a single run: its scores, its own pictures, its telemetry and its settings."""
     folder = Path(run["folder"])
+    best, last = _best_and_last(run.to_frame().T)
     facts = {
         "network": short(str(run.get("model.net.class_path", run.get("model.class_path", "")))),
         "data": short(str(run.get("data.class_path", run.get("data", "")))),
-        "best top-1 %": _spread(run["best"], None),
-        "last top-1 %": _spread(run["last"], None),
+        best: _spread(run["best"], None),
+        last: _spread(run["last"], None),
         "steps": str(run["steps"]),
         "seed": str(run["seed"]),
         "state": "finished" if run["finished"] else "not finished",
@@ -171,6 +197,10 @@ def _page_of_one(run: "pd.Series[Any]", telemetry: dict[str, Figure]) -> str:
 <details><summary>Settings</summary><pre>{shown}</pre></details>
 </html>
 """
+
+
+def _best_and_last(runs: pd.DataFrame) -> tuple[str, str]:
+    return f"best {title(runs)} %", f"last {title(runs)} %"
 
 
 def _link(folder: str) -> str:

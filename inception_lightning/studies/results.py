@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from inception_lightning.errors import InputError, visible
+from inception_lightning.evaluation.titles import LOWER_IS_BETTER, NOT_PERCENT, TITLES
 from inception_lightning.names import writable
 from inception_lightning.pages import read_page
+from inception_lightning.studies.sweep_process import SCORES
 from inception_lightning.studies.sweep_run import DONE, LOCK, NON_FINITE
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,6 @@ pd.set_option(
     "mode.string_storage", "python"
 )  # pyarrow, where it is installed, refuses folders whose names are no text
 
-SCORE = "val/top1"
 DEAD = "before_pool/dead"  # share of the channels before the average pool that are zero for a whole batch
 DEAD_SHARE = 0.9  # from this share of dead channels on, a network has died
 TELEMETRY = ("residual/", "before_pool/", "grad_norm/", "scale/")
@@ -73,11 +74,25 @@ def write_csv(rows: pd.DataFrame, file: Path, digits: int) -> None:
 
 
 def history(runs: pd.DataFrame) -> pd.DataFrame:
-    """Validation accuracy and residual telemetry over the steps of all runs of a `table`, for the figures.
+    """The scores of validation and residual telemetry over the steps of all runs of a `table`, for the figures.
 
     The column ``folder`` says which run a row belongs to.
     """
-    return pd.concat([_sampled(folder) for folder in runs["folder"]], ignore_index=True)
+    held = runs["score"].dropna().unique() if "score" in runs else SCORES  # a table of an older version has no names
+    return pd.concat([_sampled(folder, held) for folder in runs["folder"]], ignore_index=True)
+
+
+def score_name(logged: pd.DataFrame, monitor: object) -> str | None:
+    """The number that a run is judged by: what chose its best checkpoint, if that is a share, or else of `SCORES`.
+
+    Args:
+        logged: The run's `metrics`.
+        monitor: What chose its best checkpoint.
+    """
+    name = str(monitor).removeprefix("val/")
+    share = str(monitor).startswith("val/") and name in TITLES and name not in (*NOT_PERCENT, *LOWER_IS_BETTER)
+    wanted = ([str(monitor)] if share else []) + [*SCORES]
+    return next((name for name in wanted if name in logged and logged[name].notna().any()), None)
 
 
 def table(places: Iterable[Path]) -> pd.DataFrame:
@@ -110,20 +125,22 @@ def scores(folder: Path) -> dict[str, Any]:
     """How a run went.
 
     Returns:
-        Its ``folder``, ``seed``, ``best`` and ``last`` validation accuracy (0..1), ``steps_to_90`` (the step of the
-        first validation with 90 % of the best accuracy), number of ``steps``, whether it ``finished`` and whether it
-        ``died``; and the last value of each telemetry metric under the metric's name.
+        Its ``folder``, ``seed``, which ``score`` of validation it is judged by, the ``best`` and the ``last`` of them
+        (0..1), ``steps_to_90`` (the step of the first validation with 90 % of the best), number of ``steps``, whether
+        it ``finished`` and whether it ``died``; and the last value of each telemetry metric under the metric's name.
     """
-    logged = metrics(folder)
+    logged, settings = metrics(folder), knobs(folder)
     steps = int(logged["step"].max()) + 1 if len(logged) else 0
-    seen = logged.dropna(subset=[SCORE]) if SCORE in logged else logged.head(0)
-    best = seen[SCORE].max() if len(seen) else None
-    reached = seen[seen[SCORE] >= 0.9 * best] if best is not None else seen
+    name = score_name(logged, settings.get("checkpoint.monitor"))
+    seen = logged[["step"]].assign(score=logged[name] if name else None).dropna(subset=["score"])
+    best = seen["score"].max() if len(seen) else None
+    reached = seen[seen["score"] >= 0.9 * best] if best is not None else seen
     return {
         "folder": str(folder),
-        "seed": knobs(folder).get("seed_everything"),
+        "seed": settings.get("seed_everything"),
+        "score": name,
         "best": best,
-        "last": seen[SCORE].iloc[-1] if len(seen) else None,
+        "last": seen["score"].iloc[-1] if len(seen) else None,
         "steps_to_90": int(reached["step"].iloc[0]) if len(reached) else None,
         "steps": steps,
         "finished": _exit_code(folder) is not None,
@@ -187,9 +204,9 @@ def short(knob: str) -> str:
     return knob.rpartition(".")[2]
 
 
-def _sampled(folder: str) -> pd.DataFrame:
+def _sampled(folder: str, held: Iterable[str]) -> pd.DataFrame:
     logged = metrics(Path(folder))
-    shown = [name for name in logged if name == SCORE or name.startswith(("before_pool/", "residual/ratio/"))]
+    shown = [name for name in logged if name in held or name.startswith(("before_pool/", "residual/ratio/"))]
     return logged[["step", *shown]].dropna(subset=shown, how="all").assign(folder=folder)
 
 

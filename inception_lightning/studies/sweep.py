@@ -147,12 +147,13 @@ def table(processes: Sequence[Process]) -> Table:
     for knob in knobs or ["run"]:
         result.add_column(Text(visible(knob.rpartition(".")[2])), overflow="ellipsis", no_wrap=True)
     result.add_column("state", no_wrap=True)
-    for heading in ("epoch", "top-1 %", "seconds"):
+    found = dict.fromkeys(name for process in processes for name in process.scores) or {"epoch": None, "top-1 %": None}
+    for heading in (*found, "seconds"):
         result.add_column(heading, justify="right", no_wrap=True)
     for process in processes:
         choice = process.run.choice
         values = [Text(visible(str(choice.get(knob, "")))) for knob in knobs] or [Text(label(choice))]
-        scores = (process.scores.get(name, "") for name in ("epoch", "top-1 %"))
+        scores = (process.scores.get(name, "") for name in found)
         seconds = f"{process.seconds:.0f}" if process.seconds else ""
         result.add_row(*values, process.state, *scores, seconds)
     return result

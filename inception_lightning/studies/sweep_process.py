@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from inception_lightning.evaluation.titles import TITLES
 from inception_lightning.runs.signals import end_with_parent
 from inception_lightning.studies.sweep_run import FINAL, Run, label
 
 STOP_SECONDS = 30.0  # how long a run that is told to stop may take
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent dies
+
+SCORES = ("val/top1", "val/average_precision")
+"""What shows how a run goes, the latter where images have several labels."""
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "done before", "elsewhere"]
 
@@ -104,16 +108,19 @@ class Process:
 
 
 def newest_scores(folder: Path) -> dict[str, str]:
-    """Epoch and top-1 of the last validation in the newest ``metrics.csv`` of a run; empty where there is none yet.
+    """Epoch and score of the last validation in the newest ``metrics.csv`` of a run; empty where there is none yet.
 
-    A file that cannot be read, because it is being written just now, is none.
+    The score is top-1 or, of several labels, average precision. A file that cannot be read, because it is being written
+    just now, is none.
     """
     try:
         newest = max(folder.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime)
         with newest.open(newline="") as file:
-            last = [row for row in csv.DictReader(file) if row.get("val/top1")][-1]
-        return {"epoch": last["epoch"], "top-1 %": f"{100 * float(last['val/top1']):.2f}"}
-    except (OSError, ValueError, LookupError, TypeError, csv.Error):
+            rows = list(csv.DictReader(file))
+        name, last = next((name, row) for name in SCORES for row in reversed(rows) if row.get(name))
+        heading = f"{TITLES[name.removeprefix('val/')].removesuffix(', macro')} %"
+        return {"epoch": last["epoch"], heading: f"{100 * float(last[name]):.2f}"}
+    except (OSError, ValueError, LookupError, TypeError, StopIteration, csv.Error):
         return {}
 
 

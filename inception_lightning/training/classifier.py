@@ -16,12 +16,14 @@ from inception_lightning.configurable import partial_class
 from inception_lightning.data.base import Batch, ImageDataModule
 from inception_lightning.data.folder import Photos
 from inception_lightning.errors import InputError
+from inception_lightning.loading.bands import Pixels, channels
 from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
 from inception_lightning.training.losses import (
     BinaryCrossEntropy,
+    BinaryFocalLoss,
     FocalLoss,
     Loss,
     classification_losses,
@@ -44,6 +46,7 @@ from inception_lightning.training.optim import (
 from inception_lightning.training.rebuildable import Rebuildable
 from inception_lightning.training.validation_scores import validation_metrics
 from inception_lightning.trust import locate
+from inception_lightning.weights.channels import ExtraChannels, adapted_normalisation
 from inception_lightning.weights.load import load_weights
 
 log = logging.getLogger(__name__)
@@ -125,11 +128,15 @@ class InceptionClassifier(Rebuildable):
         mixup: float = 0.0,
         cutmix: float = 0.0,
         several_labels: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        extra_channels: ExtraChannels = "repeat",
+        pixels: Pixels = "uint8",
     ) -> None:
         """Say what is trained and how.
 
         Args:
-            net: The network: normalised images (N, 3, H, W) -> logits (N, num_classes). Only an Inception has
+            net: The network: normalised images (N, C, H, W) -> logits (N, num_classes). Only an Inception has
                 heads. Another one is normalised as its timm ``pretrained_cfg`` says, or as torchvision's are.
             weights: Public weights to start from, or a file of weights; see `weights.load`. They bring the
                 mean and std that they were trained with.
@@ -155,9 +162,17 @@ class InceptionClassifier(Rebuildable):
             mixup: Alpha of MixUp, 0 for none; see `mixing`. With both, each batch gets one of the two.
             cutmix: Alpha of CutMix, 0 for none.
             several_labels: Whether an image may have several labels, or none, each with a probability of its own. The
-                loss is then `losses.BinaryCrossEntropy` unless another is given, targets are rows (N, K) of 0 and 1,
-                and the threshold of each label is that of its best F1 in the last validation. The command line takes
-                it from the data.
+                loss is then `losses.BinaryCrossEntropy` unless another is given (`losses.FocalLoss` is the binary one),
+                targets are rows (N, K) of 0 and 1, and the threshold of each label is that of its best F1 in the last
+                validation. The command line takes it from the data.
+            mean: What is subtracted from each channel of images in 0..1, in the place of what the network, or its
+                weights, expect; ``lightning data check --statistics`` measures the data's.
+            std: What they are divided by, above 0.
+            extra_channels: What channels beyond red, green and blue start with where ``weights`` are for these: theirs
+                in turn, scaled (``repeat``), or nothing (``zero``); see `weights.channels`. A single channel gets their
+                sum.
+            pixels: ``uint8``, 0..255, or ``float32``, of which 1.0 is 1.0, which data of more than 8 bits give. The
+                command line takes it from the data.
 
         Raises:
             InputError: A weight for a stage that has no head, a number out of range, something that only an
@@ -171,7 +186,7 @@ class InceptionClassifier(Rebuildable):
         refuse_less({"trunk_rate": 0, "mixup": 0, "cutmix": 0, "base_batch_size": 1}, locals())
         refuse_what_only_an_inception_has(net, weights=weights, trunk_rate=None if trunk_rate == 1 else trunk_rate)
         if isinstance(net, Inception) and weights is not None:
-            self.classes_of_weights = load_weights(net, weights)
+            self.classes_of_weights = load_weights(net, weights, extra_channels)
         self.net = faster(net).to(memory_format=torch.channels_last)
         self.several_labels, self.label_smoothing = several_labels, label_smoothing
         self.loss = chosen_loss(loss, label_smoothing, several_labels)
@@ -184,8 +199,9 @@ class InceptionClassifier(Rebuildable):
         self.aux_weights = weights_by_stage(net, aux_weight)
         self.mixup, self.cutmix = mixup, cutmix
         self.gathering = Gathering(1)
-        mean, std = normalisation(net)
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (3, 1, 1)
+        mean, std = normalisation(net, mean, std)
+        self.pixels = pixels
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (C, 1, 1)
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.num_classes = classes_of(net)
         own_loss = None if loss is None and not several_labels else self.loss
@@ -225,9 +241,14 @@ class InceptionClassifier(Rebuildable):
         """Have evaluation and prediction answer with the mean probabilities of this network and of ``members``.
 
         Raises:
-            InputError: One has other classes.
+            InputError: One has other classes, or is for images of other channels.
         """
         for member in members:
+            if len(member.mean) != len(self.mean):
+                raise InputError(
+                    f"an ensemble needs the same images: one network takes {channels(len(self.mean))}, another "
+                    f"{len(member.mean)}"
+                )
             if member.num_classes != self.num_classes:
                 raise InputError(
                     f"an ensemble needs the same classes: one network has {self.num_classes}, another "
@@ -236,7 +257,7 @@ class InceptionClassifier(Rebuildable):
         self.members = tuple(member.eval() for member in members)
 
     def answer(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> logits (N, num_classes) of this network, or of the `ensemble` that it is in."""
+        """Images, as `normalize` takes them, -> logits (N, num_classes) of this network or of its `ensemble`."""
         logits = self(images)
         if not self.members:
             return logits
@@ -244,7 +265,7 @@ class InceptionClassifier(Rebuildable):
         return mean_answer(torch.stack([logits, *others], dim=1), self.several_labels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> logits (N, num_classes), divided by `temperature`."""
+        """Images (N, C, H, W), as `normalize` takes them, -> logits (N, num_classes), divided by `temperature`."""
         logits = self._through(self.net, self.normalize(images))
         return logits if self.temperature == 1 else logits / self.temperature
 
@@ -254,14 +275,21 @@ class InceptionClassifier(Rebuildable):
         return self.full_batches.run(network, inputs, training=self.training)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """uint8 images (N, 3, H, W) -> what the network expects, channels-last, on their device.
+        """uint8 images (N, C, H, W) -> what the network expects, channels-last, on their device.
+
+        Where ``pixels`` are float32, so may the images be.
 
         Raises:
-            TypeError: The images are not uint8, so nobody knows how they are scaled.
+            TypeError: The images are of another type, so nobody knows how they are scaled.
+            InputError: They have another number of channels.
         """
-        if images.dtype != torch.uint8:
+        if images.shape[1] != len(self.mean):
+            raise InputError(f"images have {channels(images.shape[1])} and the network takes {len(self.mean)}")
+        scaled = images.to(self.mean.dtype, memory_format=torch.channels_last)
+        if images.dtype == torch.uint8:
+            scaled = scaled / 255
+        elif self.pixels == "uint8" or not images.is_floating_point():
             raise TypeError(f"images must be uint8 (0..255), got {images.dtype}: the module normalises them itself")
-        scaled = images.to(self.mean.dtype, memory_format=torch.channels_last) / 255
         return (scaled - self.mean) / self.std
 
     def setup(self, stage: str) -> None:
@@ -277,7 +305,7 @@ class InceptionClassifier(Rebuildable):
         self.class_weights = data.class_weights() if stage == "fit" else None
         if self.class_weights is not None:
             weighted(self.loss, self.class_weights)  # refuses a loss that takes none before anything starts
-        self.example_input_array = torch.zeros(2, 3, data.image_size, data.image_size, dtype=torch.uint8)
+        self.example_input_array = torch.zeros(2, len(self.mean), data.image_size, data.image_size, dtype=torch.uint8)
         if stage == "fit" and data.num_classes <= 5 and not self.several_labels and self.trainer.is_global_zero:
             log.info("top-5 is left out: there are only %d classes", data.num_classes)
 
@@ -285,8 +313,8 @@ class InceptionClassifier(Rebuildable):
         """Refuse data that the network cannot take.
 
         Raises:
-            InputError: The numbers of classes differ, or the images are too small, or one of both knows a single label
-                per image and the other several.
+            InputError: The numbers of classes or of channels differ, the images are too small or have more bits, or one
+                of both knows a single label per image and the other several.
         """
         if data.several_labels != self.several_labels and not isinstance(data, Photos):
             whose = f"{type(data).__name__}'s images have {'several labels' if data.several_labels else 'one label'}"
@@ -296,8 +324,29 @@ class InceptionClassifier(Rebuildable):
                 f"the network has num_classes {self.num_classes} and {type(data).__name__} has {data.num_classes}: "
                 "leave num_classes out, it is taken from the data"
             )
+        self.check_bands(data)
         if isinstance(self.net, Inception):
             self.net.check_size(data.image_size, data.image_size)
+
+    def check_bands(self, data: ImageDataModule) -> None:
+        """Refuse images of another number of channels, or of more bits, than the network is for.
+
+        Raises:
+            InputError: They are.
+        """
+        ours, theirs, whose = len(self.mean), data.num_channels, type(data).__name__
+        if ours != theirs:
+            what = f"the network takes images of {channels(ours)} and those of {whose} have {theirs}: "
+            inception = isinstance(self.net, Inception)
+            mended = (
+                "choose the images that it was trained for" if inception else "build it for them, and say model.mean"
+            )
+            raise InputError(what + mended)
+        if data.pixels == "float32" and self.pixels == "uint8":
+            raise InputError(
+                f"the network was made for images of 8 bits and those of {whose} have more: save them in 8 bits, or "
+                "say --model.pixels float32"
+            )
 
     def _meet_other_classes(self, stage: str, names: Sequence[str]) -> None:
         """Where the weights were trained for classes of other names, train a new classifier.
@@ -391,8 +440,8 @@ class InceptionClassifier(Rebuildable):
 
     @property
     def thresholds(self) -> Tensor | None:
-        """From which probability on an image has a label (K,); None where each image has one class."""
-        return self._limits.sigmoid() if self.several_labels else None
+        """From which probability on an image has a label (K,), float64; None where each image has one class."""
+        return self._limits.cpu().double().sigmoid() if self.several_labels else None
 
     @property
     def _limits(self) -> Tensor:
@@ -492,7 +541,7 @@ class InceptionClassifier(Rebuildable):
 def chosen_loss(
     loss: nn.Module | Callable[..., Any] | str | None, label_smoothing: float, several_labels: bool = False
 ) -> Loss:
-    """The loss that was asked for; where none was cross-entropy, or for several labels that of each label.
+    """The loss that was asked for; where none was cross-entropy. For several labels both are those of each label.
 
     Raises:
         InputError: It cannot be imported, it knows a single label only, or the smoothing (0..1) is out of range or
@@ -505,11 +554,13 @@ def chosen_loss(
     if several_labels:
         if label_smoothing:
             raise InputError("label_smoothing is for images with one label, and these have several: leave it out")
-        if isinstance(loss, FocalLoss | nn.CrossEntropyLoss):
+        if isinstance(loss, nn.CrossEntropyLoss):
             raise InputError(
                 f"{type(loss).__name__} is for images with one label, and these have several: leave it out for "
-                "BinaryCrossEntropy, or give a loss of your own"
+                "BinaryCrossEntropy, or say FocalLoss or a loss of your own"
             )
+        if type(loss) is FocalLoss:
+            return BinaryFocalLoss(loss.gamma)
         loss = BinaryCrossEntropy() if loss is None else loss
     if isinstance(loss, str):
         found: Loss = locate(loss)
@@ -539,12 +590,41 @@ def refuse_what_only_an_inception_has(net: nn.Module, **said: Any) -> None:
             raise InputError(f"{name} is for Inception networks, and this is {type(net).__name__}: leave it out")
 
 
-def normalisation(net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and std, per channel of images in 0..1, that a network expects."""
+def normalisation(
+    net: nn.Module, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and std, per channel of images in 0..1, that a network expects; an Inception is told what is said.
+
+    Args:
+        net: The network.
+        mean: What is said instead.
+        std: The same.
+
+    Raises:
+        InputError: What is said is not one number for each channel, or a std is not above 0.
+    """
+    expected = (net.mean, net.std) if isinstance(net, Inception) else _expected(net)
+    wanted = tuple(expected[0] if mean is None else mean), tuple(expected[1] if std is None else std)
+    count = len(wanted[0] if mean is not None and not isinstance(net, Inception) else expected[0])
+    for name, values in zip(("mean", "std"), wanted, strict=True):
+        if len(values) != count:
+            raise InputError(
+                f"model.{name} has {len(values)} numbers and the images have {channels(count)}: say one for each"
+            )
+    if not all(value > 0 for value in wanted[1]):
+        raise InputError(f"model.std must be above 0, got {list(wanted[1])}")
     if isinstance(net, Inception):
-        return net.mean, net.std
+        net.mean, net.std = wanted
+    return wanted
+
+
+def _expected(net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What a network that is not ours expects, as far as it says so: timm's name their first layer."""
     known = getattr(net, "pretrained_cfg", None) or {}
-    return tuple(known.get("mean", IMAGENET_MEAN)), tuple(known.get("std", IMAGENET_STD))
+    mean, std = tuple(known.get("mean", IMAGENET_MEAN)), tuple(known.get("std", IMAGENET_STD))
+    first = known.get("first_conv")
+    taken = getattr(net.get_submodule(first), "in_channels", len(mean)) if isinstance(first, str) else len(mean)
+    return (mean, std) if taken == len(mean) else adapted_normalisation(mean, std, taken)
 
 
 def classes_of(net: nn.Module) -> int:

@@ -20,6 +20,7 @@ class FocalLoss(Configurable, nn.Module):
     """Cross-entropy that counts what is already right less: Lin et al., arXiv:1708.02002, equation 4.
 
     ``(1 - p) ** gamma`` weighs each target's ``-log p``; targets may be shares, as MixUp and label smoothing make them.
+    Of images with several labels the classifier makes it a `BinaryFocalLoss`.
     """
 
     def __init__(self, gamma: float = 2.0) -> None:
@@ -39,7 +40,9 @@ class FocalLoss(Configurable, nn.Module):
     def forward(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch, by ``weight`` (K,)."""
         logs = F.log_softmax(logits, dim=1)  # (N, K)
-        weighted = (1 - logs.exp()) ** self.gamma * logs * (1 if weight is None else weight)
+        # where nothing is left to 1, a power below 1 has no slope
+        rest = (1 - logs.exp()).clamp(min=torch.finfo(logs.dtype).eps)
+        weighted = rest**self.gamma * logs * (1 if weight is None else weight)
         return -(weighted * shares(targets, logits)).sum(dim=1).mean()
 
 
@@ -55,6 +58,35 @@ class BinaryCrossEntropy(Configurable, nn.Module):
             logits, shares(targets, logits), reduction="none", pos_weight=weight
         )  # (N, K)
         return each.sum(dim=1).mean()
+
+
+class BinaryFocalLoss(Configurable, nn.Module):
+    """Each class against all others, and counted less where it is right already: the paper's own case, equation 4.
+
+    Lin et al., arXiv:1708.02002. The sum over classes, K terms, as `BinaryCrossEntropy`, which it is with gamma 0.
+    """
+
+    def __init__(self, gamma: float = 2.0) -> None:
+        """Say how much less.
+
+        Args:
+            gamma: As `FocalLoss`'s.
+
+        Raises:
+            InputError: It is negative.
+        """
+        super().__init__()
+        self.gamma = FocalLoss(gamma).gamma
+
+    def forward(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Logits (N, K) and class indices (N,) or shares (N, K) -> the mean over the batch.
+
+        ``weight`` (K,) as `BinaryCrossEntropy`'s.
+        """
+        wanted, yes, no = shares(targets, logits), F.logsigmoid(logits), F.logsigmoid(-logits)  # (N, K)
+        there = (self.gamma * no).exp() * yes * (1 if weight is None else weight)
+        absent = (self.gamma * yes).exp() * no
+        return -(wanted * there + (1 - wanted) * absent).sum(dim=1).mean()
 
 
 def shares(targets: Tensor, logits: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Top-k accuracy and loss, exact over any number of processes."""
+"""Top-k accuracy, loss and scores of labels, exact over any number of processes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,42 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from inception_lightning.training.losses import Loss
+
+RANKED = ("average_precision", "auroc")
+"""Scores that need all answers of a validation."""
+
+
+def wide(values: Tensor) -> Tensor:
+    """In float64; on Apple's GPUs, which have none, in float32."""
+    return values.float() if values.device.type == "mps" else values.double()
+
+
+def number(value: float, device: torch.device) -> Tensor:
+    """A number as precise as its device has it."""
+    return torch.tensor(value, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+
+
+def ranked_mean(score: str, columns: Iterable[tuple[NDArray[np.bool_], NDArray[np.floating]]]) -> float:
+    """scikit-learn's average precision or AUROC, the mean over the classes that have one.
+
+    Args:
+        score: One of `RANKED`.
+        columns: Of each class, which images have it (N,), and what is said of each image (N,).
+
+    Returns:
+        The mean over the classes that images have and, for AUROC, that others have not; NaN where there is none, or
+        where something that is said is not a number.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # not at the start: it takes a second
+
+    function: Callable[..., float] = {"auroc": roc_auc_score, "average_precision": average_precision_score}[score]
+    found = []
+    for there, said in columns:
+        if not np.isfinite(said).all():
+            return np.nan
+        if there.any() and not (score == "auroc" and there.all()):
+            found.append(function(there, said))
+    return float(np.mean(found)) if found else np.nan
 
 
 class TopK(Metric):
@@ -44,7 +80,8 @@ class TopK(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """``{"top1": ..., "top5": ...}``, each 0..1."""
-        return {f"top{k}": correct / self.total for k, correct in zip(self.ks, self.correct, strict=True)}
+        total = wide(self.total)
+        return {f"top{k}": correct / total for k, correct in zip(self.ks, self.correct, strict=True)}
 
 
 class LabelScores(Metric):
@@ -91,21 +128,14 @@ class LabelScores(Metric):
         """
         right, said, true = self.counts
         seen = true > 0
-        f1 = 2 * right / (said + true).clamp(min=1)  # (K,)
+        f1 = wide(2 * right) / (said + true).clamp(min=1)  # (K,)
         found = {"f1": f1[seen].mean() if seen.any() else f1.sum()}
         if not self.ranked:
             return found
-        from sklearn.metrics import average_precision_score, roc_auc_score  # not at the start: it takes a second
-
         logits, labels = (dim_zero_cat(part).cpu().numpy() for part in (self.logits, self.labels))  # (N, K)
         columns = [(labels[:, index], logits[:, index]) for index in range(logits.shape[1])]
-        known = [column for column in columns if column[0].any()]
-        scores = {
-            "average_precision": [average_precision_score(*column) for column in known],
-            "auroc": [roc_auc_score(*column) for column in known if not column[0].all()],
-        }
-        for name, values in scores.items():
-            found[name] = torch.tensor(sum(values) / max(1, len(values)), device=self.device)
+        for name in RANKED:
+            found[name] = number(ranked_mean(name, columns), self.device)
         return found | {"limits": torch.tensor([best_limit(logit, label) for label, logit in columns])}
 
 
@@ -113,7 +143,7 @@ def best_limit(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
     """From which logit (N,) on a label is said with the best F1, halfway to the next one below; 0 where none has it."""
     from sklearn.metrics import precision_recall_curve
 
-    if not labels.any():
+    if not (labels.any() and np.isfinite(logits).all()):
         return 0.0
     precision, recall, limits = precision_recall_curve(labels, logits)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -145,11 +175,10 @@ class MeanLoss(Metric):
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch, which may be empty: logits (N, K), class indices (N,)."""
-        wide = logits.float() if logits.device.type == "mps" else logits.double()  # Apple's GPUs have no float64
         if self.mean_of is None:
-            self.sum = self.sum + F.cross_entropy(wide, labels, reduction="sum")
+            self.sum = self.sum + F.cross_entropy(wide(logits), labels, reduction="sum")
         elif len(labels):
-            self.sum = self.sum + self.mean_of(wide, labels).double() * len(labels)
+            self.sum = self.sum + wide(self.mean_of(wide(logits), labels)) * len(labels)
         self.count += len(labels)
 
     def compute(self) -> Tensor:

@@ -4,20 +4,17 @@ They are those of `evaluation.scores`: scikit-learn's, with classes left out tha
 """
 
 import difflib
-import warnings
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassCalibrationError
-from torchmetrics.functional.classification import multiclass_auroc, multiclass_average_precision
 from torchmetrics.utilities import dim_zero_cat
 
 from inception_lightning.errors import InputError
 from inception_lightning.training.losses import shares
-from inception_lightning.training.metrics import MeanLoss
+from inception_lightning.training.metrics import RANKED, MeanLoss, number, ranked_mean, wide
 
 COUNTED = (
     *("balanced_accuracy", "matthews", "precision", "recall", "f1"),
@@ -25,12 +22,12 @@ COUNTED = (
 )
 """Scores that need three counts for each class, and so cost nothing."""
 
-RANKED = ("auroc", "average_precision")
-"""Scores that need all probabilities of a validation, which stay on the device until its end."""
-
 SURENESS = ("log_loss", "brier", "ece")
 KNOWN = (*COUNTED, *RANKED, *SURENESS)
 LOWER_IS_BETTER = SURENESS
+
+BINS = 15
+"""Of the calibration error, as Guo et al., arXiv:1706.04599, have it, all of the same width: (0, 1/15], ..."""
 
 
 class ClassCounts(Metric):
@@ -59,9 +56,9 @@ class ClassCounts(Metric):
 
     def compute(self) -> Tensor:
         """The score over all images."""
-        right, true, predicted = (count.float() for count in (self.right, self.true, self.predicted))
+        right, true, predicted = (wide(count) for count in (self.right, self.true, self.predicted))
         if self.score == "matthews":
-            return _matthews(right.cpu().double(), true.cpu().double(), predicted.cpu().double()).to(self.device)
+            return _matthews(right, true, predicted)
         kind, _, average = self.score.removeprefix("balanced_").partition("_")
         part, whole = {
             "precision": (right, predicted),
@@ -84,38 +81,56 @@ def _matthews(right: Tensor, true: Tensor, predicted: Tensor) -> Tensor:
 
 
 class RankScore(Metric):
-    """One of `RANKED`, macro over one class against all others; torchmetrics' own counts absent classes as 0."""
+    """One of `RANKED`, macro over one class against all others, from all answers of a validation."""
 
     full_state_update = False
-    probabilities: list[Tensor]
+    logits: list[Tensor]
     labels: list[Tensor]
 
-    def __init__(self, score: str, num_classes: int) -> None:
-        """Compute ``score`` of ``num_classes`` classes."""
+    def __init__(self, score: str) -> None:
+        """Compute ``score``."""
         super().__init__()
         self.score = score
-        self.num_classes = num_classes
-        for name in ("probabilities", "labels"):
+        for name in ("logits", "labels"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Keep a batch, which may be empty: logits (N, K), class indices (N,)."""
-        self.probabilities.append(logits.softmax(dim=1))
+        self.logits.append(logits)
         self.labels.append(labels)
 
     def compute(self) -> Tensor:
         """The mean over the classes that have images and, for AUROC, that others have too."""
-        probabilities, labels = dim_zero_cat(self.probabilities), dim_zero_cat(self.labels)
-        function = multiclass_auroc if self.score == "auroc" else multiclass_average_precision
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the classes that are left out
-            each = function(probabilities, labels, self.num_classes, average=None, validate_args=False)
-        counts = labels.bincount(minlength=self.num_classes)
-        known = counts > 0
-        if self.score == "auroc":
-            known &= counts < len(labels)
-        found: Tensor = each[known].mean()
-        return found
+        shares = dim_zero_cat(self.logits).cpu().double().softmax(dim=1).numpy()  # (N, K)
+        labels = dim_zero_cat(self.labels).cpu().numpy()
+        columns = ((labels == index, shares[:, index]) for index in range(shares.shape[1]))
+        return number(ranked_mean(self.score, columns), self.device)
+
+
+class CalibrationError(Metric):
+    """How far confidence and accuracy are apart: the mean over `BINS` bins, each by its share of answers."""
+
+    full_state_update = False
+    gaps: Tensor
+    total: Tensor
+
+    def __init__(self) -> None:
+        """Count from nothing."""
+        super().__init__()
+        self.add_state("gaps", torch.zeros(BINS), dist_reduce_fx="sum")  # float64 with the first batch
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count a batch, which may be empty: logits (N, K), class indices (N,)."""
+        confidence, predicted = wide(logits).softmax(dim=1).max(dim=1)
+        edges = torch.arange(1, BINS, dtype=confidence.dtype, device=confidence.device) / BINS
+        gaps = (predicted == labels).to(confidence.dtype) - confidence
+        self.gaps = confidence.new_zeros(BINS).scatter_add(0, torch.bucketize(confidence, edges), gaps) + self.gaps
+        self.total += len(labels)
+
+    def compute(self) -> Tensor:
+        """The error, 0..1."""
+        return self.gaps.abs().sum() / self.total
 
 
 def brier(logits: Tensor, labels: Tensor) -> Tensor:
@@ -149,9 +164,9 @@ def validation_metrics(names: Sequence[str], num_classes: int) -> MetricCollecti
         if name in COUNTED:
             made[name] = ClassCounts(name, num_classes)
         elif name in RANKED:
-            made[name] = RankScore(name, num_classes)
+            made[name] = RankScore(name)
         elif name == "ece":
-            made[name] = MulticlassCalibrationError(num_classes, n_bins=15, validate_args=False)
+            made[name] = CalibrationError()
         else:
             made[name] = MeanLoss(brier if name == "brier" else F.cross_entropy)
     return MetricCollection(dict(made), compute_groups=False)

@@ -16,6 +16,7 @@ from torch import Tensor
 from inception_lightning.configurable import class_path, rebuild, subclasses
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
+from inception_lightning.weights.channels import RGB, ExtraChannels, adapted, adapted_normalisation
 from inception_lightning.weights.files import read
 from inception_lightning.weights.layouts import Layout
 from inception_lightning.weights.public import PUBLIC, Preprocessing, PublicWeights, download, download_from_hub
@@ -23,9 +24,11 @@ from inception_lightning.weights.recognition import Recognised, recognise
 
 log = logging.getLogger(__name__)
 
+OUR_FIRST = ["stem.0.conv", "stem.0.0.conv"]
+"""What the first convolution is called in our networks; a separable one does not show the number of channels."""
 HUB = re.compile(r"hf[_-]hub:(.+/.+)")
 # arguments that do not change what weights mean, or that their shapes betray
-HARMLESS = {"num_classes", "aux", "dropout", "stem", "init", "depths", "width", "learned_scales"}
+HARMLESS = {"num_classes", "in_channels", "aux", "dropout", "stem", "init", "depths", "width", "learned_scales"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,14 @@ class Weights:
     class_names: tuple[str, ...] = ()
 
 
-def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool | None = None) -> Inception:
+def pretrained(
+    source: str | Path,
+    num_classes: int | None = None,
+    *,
+    aux: bool | None = None,
+    in_channels: int | None = None,
+    extra_channels: ExtraChannels = "repeat",
+) -> Inception:
     """A ready network with the weights of ``source``, and their mean, std, image size, crop and interpolation.
 
     Args:
@@ -59,9 +69,13 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
         num_classes: Length of the logits, the checkpoint's own by default. With another number the
             trunk keeps its weights and the classifier starts anew; with 0 the network gives features.
         aux: Whether auxiliary heads are built; by default, where the checkpoint has trained ones.
+        in_channels: Channels of the images, the checkpoint's own by default; for another number the weights for red,
+            green and blue are adapted, see `channels`.
+        extra_channels: What channels beyond the third start with.
 
     Raises:
-        InputError: There is no such name or file, it cannot be had, or it holds no network of ours.
+        InputError: There is no such name or file, it cannot be had, it holds no network of ours, or weights of another
+            number of channels that is not 3.
     """
     weights = find(source)
     if weights.config is None:
@@ -72,20 +86,26 @@ def pretrained(source: str | Path, num_classes: int | None = None, *, aux: bool 
         raise InputError(f"{weights.name} is for {weights.config['class_path']}, which is no network known here")
     classes = num_classes or _classes(weights)  # a file's classifier needs a place, so the features come last
     knobs = {"num_classes": classes, "aux": _has_heads(weights) if aux is None else aux}
+    knobs["in_channels"] = in_channels or _channels(weights)
     try:
         net: Inception = rebuild(weights.config | {"init_args": weights.config["init_args"] | knobs})
     except TypeError as error:
         raise InputError(f"{weights.name} is of another version of its network: {error}") from error
-    _fill(net, weights)
+    _fill(net, weights, extra_channels)
     if num_classes == 0:
         net.reset_classifier(0)
     return net
 
 
-def load_weights(net: Inception, source: str | Path) -> tuple[str, ...]:
+def load_weights(net: Inception, source: str | Path, extra_channels: ExtraChannels = "repeat") -> tuple[str, ...]:
     """Give ``net`` the weights of ``source`` and what these expect of an image; see `pretrained`.
 
     The network keeps its own knobs; a warning names those with which the weights were not trained.
+
+    Args:
+        net: The network.
+        source: As there.
+        extra_channels: As there, where the network has more channels than the weights' three.
 
     Returns:
         The names of the classes that the network now knows; none where they are unknown, or of another number, so that
@@ -95,7 +115,7 @@ def load_weights(net: Inception, source: str | Path) -> tuple[str, ...]:
         InputError: As `pretrained`, or the weights are another network's. ``net`` is then untouched.
     """
     weights = find(source)
-    _fill(net, weights)
+    _fill(net, weights, extra_channels)
     return weights.class_names if len(weights.class_names) == net.num_classes else ()
 
 
@@ -185,22 +205,44 @@ def _classes(weights: Weights) -> int:
     return 1000 if weights.layout and classes == 1001 else classes
 
 
+def _channels(weights: Weights) -> int:
+    """Of the images that the weights are for, by what a file of ours says, or else by their first layer."""
+    layout, config = weights.layout, weights.config or {"init_args": {}}
+    said = None if layout else config["init_args"].get("in_channels")
+    if said is not None:
+        return int(said)
+    names = [name.format(layout.names("stem")[0]) for name in (layout.conv, "{}")] if layout else OUR_FIRST
+    first = next((weights.tensors[f"{name}.weight"] for name in names if f"{name}.weight" in weights.tensors), None)
+    return RGB if first is None else first.shape[1]
+
+
 def _has_heads(weights: Weights) -> bool:
     heads = weights.layout.heads() if weights.layout else ["aux_heads"]
     return weights.heads and any(key.startswith(f"{head}.") for head in heads for key in weights.tensors)
 
 
-def _fill(net: Inception, weights: Weights) -> None:
+def _fill(net: Inception, weights: Weights, extra_channels: ExtraChannels) -> None:
     if weights.config is not None and weights.config["class_path"] != class_path(type(net)):
         theirs = weights.config["class_path"].rpartition(".")[2]
         raise InputError(f"{weights.name} holds weights of {theirs} and the network is {type(net).__name__}")
-    state, new = _fitted(net, weights)
+    channels = _channels(weights)
+    if channels not in (RGB, net.in_channels):
+        raise InputError(
+            f"{weights.name} holds weights for images of {channels} channels and the network has in_channels "
+            f"{net.in_channels}: only weights for {RGB} channels are adapted to other numbers"
+        )
+    state, new = _fitted(net, weights, extra_channels)
     net.load_state_dict(state)
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in weights.preprocessing.items()
     }
+    if channels != net.in_channels and {"mean", "std"} <= known.keys():
+        known["mean"], known["std"] = adapted_normalisation(known["mean"], known["std"], net.in_channels)
     replace(Preprocessing.of(net), **known).give_to(net)
     warn_of_knobs(net, weights.config, weights.name, HARMLESS)
+    if channels != net.in_channels:
+        rule = "their sum over the channels" if net.in_channels == 1 else extra_channels
+        log.info("%s: weights for %d channels, adapted to %d: %s", weights.name, channels, net.in_channels, rule)
     if new:
         told = (weights.name, net.num_classes, ", ".join(new))
         log.warning("%s: the trunk is loaded and these layers start anew, for %d classes: %s", *told)
@@ -208,9 +250,9 @@ def _fill(net: Inception, weights: Weights) -> None:
         log.info("%s: all weights are loaded", weights.name)
 
 
-def _fitted(net: Inception, weights: Weights) -> tuple[dict[str, Tensor], list[str]]:
+def _fitted(net: Inception, weights: Weights, extra: ExtraChannels) -> tuple[dict[str, Tensor], list[str]]:
     """The network's state with the file's tensors, and the names of the layers that keep their own."""
-    tensors = _in_our_keys(net, weights)
+    tensors = adapted(net, _in_our_keys(net, weights), _channels(weights), extra)
     state, new = net.state_dict(), dict[str, None]()
     for key, own in state.items():
         layer, value = key.rpartition(".")[0], tensors.pop(key, None)

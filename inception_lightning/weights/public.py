@@ -34,8 +34,8 @@ HUB_FILE = "model.safetensors"
 class Preprocessing:
     """What a network's weights expect of an image: resize, centre crop, normalise. Fields as in `Inception`."""
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     image_size: int
     crop_fraction: float
     interpolation: Literal["bilinear", "bicubic"]

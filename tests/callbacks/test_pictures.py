@@ -68,6 +68,24 @@ def test_the_best_is_marked_on_the_curve_that_it_is_chosen_by(
     figure.savefig(tmp_path / "curves.png")
 
 
+def test_curves_of_several_labels_are_those_of_their_scores(tmp_path: Path) -> None:
+    rows = [
+        "epoch,step,train/loss,train/f1,val/f1,val/average_precision,val/auroc",
+        "1,9,,,0.25,0.5,0.75",
+        "1,9,,0.5,,,",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows))
+    figure = draw_curves(tmp_path / "metrics.csv", "val/average_precision")
+    assert lines(figure, 1) == {
+        "training: F1": [(1, 50)],
+        "validation: F1": [(1, 25)],
+        "validation: average precision": [(1, 50)],
+        "validation: AUROC": [(1, 75)],
+        "_child4": [(1, 50)],  # the best
+    }
+    assert figure.axes[1].get_title() == "Scores"
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("content", ["", "epoch,step,train/loss\n", METRICS.splitlines()[0] + "\n1,0,,,,,,\n"])
 def test_runs_that_logged_nothing_are_drawn_too(tmp_path: Path, content: str) -> None:

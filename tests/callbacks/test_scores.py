@@ -59,21 +59,24 @@ def tested(checkpoint: Path) -> tuple[Path, str]:
     return folder, printed
 
 
-def test_the_scores_are_those_of_the_predictions(tested: tuple[Path, str]) -> None:
-    folder, printed = tested
-    found = json.loads((folder / "scores.json").read_text())["scores"]
-    read = Predictions.read(folder / "predictions.csv")
-    shares = read.probabilities.astype(np.float64)
-    assert len(shares) == 360
-    truth = np.eye(10)[read.targets]
-    expected = {
+def by_sklearn(read: Predictions) -> dict[str, float]:
+    shares, truth = read.probabilities, np.eye(10)[read.targets]
+    return {
         "top1": metrics.accuracy_score(read.targets, shares.argmax(axis=1)),
         "auroc": metrics.roc_auc_score(truth, shares),
         "average_precision": metrics.average_precision_score(truth, shares),
         "matthews": metrics.matthews_corrcoef(read.targets, shares.argmax(axis=1)),
-        "brier": ((shares - truth) ** 2).sum(axis=1).mean(),
-        "log_loss": -np.log(shares[truth == 1]).mean(),
+        "brier": metrics.brier_score_loss(read.targets, shares),
+        "log_loss": metrics.log_loss(read.targets, shares),
     }
+
+
+def test_the_scores_are_those_of_the_predictions(tested: tuple[Path, str]) -> None:
+    folder, printed = tested
+    found = json.loads((folder / "scores.json").read_text())["scores"]
+    read = Predictions.read(folder / "predictions.csv")
+    assert len(read.targets) == 360
+    expected = by_sklearn(read)
     assert {name: found[name]["value"] for name in expected} == pytest.approx(expected, abs=1e-9)
     assert f"{100 * expected['top1']:.2f}" in printed
     assert "lowest recall" in printed
@@ -166,3 +169,7 @@ def test_two_processes_write_what_one_does(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.targets, two.targets)
     np.testing.assert_array_equal(one.targets, Digits().dataset("test").labels.numpy())
     np.testing.assert_allclose(one.probabilities, two.probabilities, atol=1e-6)
+    for count, read in ((1, one), (2, two)):
+        found = json.loads((tmp_path / str(count) / "scores.json").read_text())["scores"]
+        expected = by_sklearn(read)
+        assert {name: found[name]["value"] for name in expected} == pytest.approx(expected, abs=1e-9)

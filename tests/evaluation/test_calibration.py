@@ -7,7 +7,8 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]  # it
 from torch.nn import functional as F
 
 from inception_lightning.errors import InputError
-from inception_lightning.evaluation.calibration import BINS, fit_temperature, reliability
+from inception_lightning.evaluation.calibration import fit_temperature, reliability
+from inception_lightning.training.validation_scores import BINS
 
 
 def test_the_calibration_error_is_that_of_the_paper() -> None:

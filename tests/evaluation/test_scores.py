@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from inception_lightning.errors import InputError
+from inception_lightning.evaluation import predictions_csv
 from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.evaluation.report import write_report
 from inception_lightning.evaluation.scores import Scores, scores
@@ -121,17 +122,21 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     assert (scores(shares, targets).low, found.high) == (found.low, found.high)
 
 
+@pytest.mark.parametrize("most", [predictions_csv.MANY, 100], ids=["float64", "float32"])
 @pytest.mark.parametrize("several", [False, True])
-def test_the_files_hold_everything(tmp_path: Path, several: bool) -> None:
+def test_the_files_hold_everything(tmp_path: Path, several: bool, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions_csv, "MANY", most)
     shares, targets = answers(60, 3, seed=2)
     truth = np.eye(3, dtype=np.int64)[targets] if several else targets
     names = ('=HYPERLINK("x")', "a,b\nc", "\udcff")
     files = [f"{number}\udce9,.jpg" for number in range(60)]
-    written = Predictions(shares.astype(np.float32), truth, names, files)
+    written = Predictions(shares, truth, names, files)
+    assert written.probabilities.dtype == (np.float32 if most == 100 else np.float64)
     found = write_report(tmp_path / "scores", written)
     read = Predictions.read(tmp_path / "scores" / "predictions.csv")
     assert (read.class_names, list(read.files)) == (names, files)
     np.testing.assert_array_equal(read.probabilities, written.probabilities)
+    assert read.probabilities.dtype == written.probabilities.dtype
     np.testing.assert_array_equal(read.targets, written.targets)
     text = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert {name: one["value"] for name, one in text["scores"].items()} == pytest.approx(dict(found.overall))
@@ -142,6 +147,19 @@ def test_the_files_hold_everything(tmp_path: Path, several: bool) -> None:
     with (tmp_path / "scores" / "per_class.csv").open(newline="", errors="surrogateescape") as file:
         recalls = [float(row["recall"]) for row in csv.DictReader(file)]
     assert recalls == found.per_class["recall"].tolist()
+
+
+def test_the_page_says_which_labels_are_missed_and_how_many_there_are(tmp_path: Path) -> None:
+    shares = np.array([[0.9, 0.2], [0.1, 0.7]])
+    written = Predictions(shares, np.array([[0, 1], [0, 1]]), ("cat", "dog"), ["a", "b"], np.array([0.5, 0.4]))
+    write_report(tmp_path, written)
+    page = (tmp_path / "test.html").read_text()
+    assert "2 images, 2 labels, 1.00 of them per image." in page
+    assert "predicted <b>cat</b> 90.0 %<br>true <b>dog</b>" in page
+    assert "class-activation" not in page  # there are no images
+    written = Predictions(shares, np.array([[1, 1], [0, 1]]), ("cat", "dog"), ["a", "b"], np.array([0.5, 0.4]))
+    write_report(tmp_path, written)
+    assert "missed <b>dog</b> 20.0 %<br>true <b>cat; dog</b>" in (tmp_path / "test.html").read_text()
 
 
 def test_what_means_nothing_is_null_and_empty(tmp_path: Path) -> None:

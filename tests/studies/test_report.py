@@ -9,7 +9,7 @@ import yaml
 from inception_lightning.__main__ import main
 from inception_lightning.errors import InputError
 from inception_lightning.studies.figures import ordered
-from inception_lightning.studies.report import figures, page
+from inception_lightning.studies.report import figures, markdown, page
 from inception_lightning.studies.results import history, run_folders, summary, table, varied
 
 KNOB = "model.net.init_args.residual_scales"
@@ -120,6 +120,34 @@ def test_the_figures_are_drawn_from_the_tables_alone(runs: Path, tmp_path: Path)
     assert np.asarray(ratios.get_array()).ravel().tolist() == pytest.approx([0, -1])  # logarithms of 1 and 0.1
     dead = [line for line in drawn["dead_last"].axes[0].get_lines() if line.get_marker() == "x"]
     assert sum([len(np.asarray(line.get_xdata())) for line in dead]) == 4
+
+
+def judged_by(folder: Path, monitor: str, *scores: str) -> None:
+    """Have a run chosen by ``monitor`` and log ``scores`` in place of top-1."""
+    write(folder, 0.1, 1.0, 0, dead=0.0)
+    settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"checkpoint": {"monitor": monitor}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    log = pd.read_csv(folder / "metrics.csv")
+    log.assign(**dict.fromkeys(scores, log["val/top1"])).drop(columns="val/top1").to_csv(
+        folder / "metrics.csv", index=False
+    )
+
+
+def test_runs_of_several_labels_are_judged_by_average_precision_and_others_by_what_chose_them(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        judged_by(tmp_path / f"labels{seed}", "val/loss", "val/f1", "val/average_precision")
+    rows = table([tmp_path])
+    assert set(rows["score"]) == {"val/average_precision"}
+    assert "| best average precision % | last average precision % |" in markdown(rows)
+    drawn = figures(rows, history(rows))
+    assert "validation average precision (%)" in [axis.get_ylabel() for axis in drawn["curves"].axes]
+    assert any(np.asarray(line.get_ydata()).size == 3 for line in drawn["curves"].axes[0].get_lines())
+    judged_by(tmp_path / "f1", "val/f1", "val/f1", "val/average_precision")
+    mixed = table([tmp_path])
+    assert set(mixed["score"]) == {"val/average_precision", "val/f1"}
+    assert "| best score % | last score % |" in markdown(mixed)
+    assert len(figures(mixed, history(mixed))["curves"].axes[0].get_lines()) == 1
+    assert "last F1 %" in page(table([tmp_path / "f1"]), {})
 
 
 def test_runs_without_validation_are_drawn_by_their_telemetry(tmp_path: Path) -> None:

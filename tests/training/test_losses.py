@@ -1,12 +1,21 @@
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 from inception_lightning.errors import InputError
-from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss, classification_losses, shares, weighted
+from inception_lightning.training.losses import (
+    BinaryCrossEntropy,
+    BinaryFocalLoss,
+    FocalLoss,
+    classification_losses,
+    shares,
+    weighted,
+)
 
 LABELS = torch.tensor([0, 3, 2, 3])
 
@@ -96,12 +105,36 @@ def binary(logits: Tensor, targets: Tensor) -> float:
     return total / len(logits)
 
 
+def binary_focal(logits: Tensor, targets: Tensor, gamma: float) -> float:
+    """Focal Loss, equation 4, of each class's own probability, summed over classes."""
+    p, total = logits.sigmoid(), 0.0
+    for one, part in zip(p.flatten().tolist(), targets.flatten().tolist(), strict=True):
+        total -= part * (1 - one) ** gamma * math.log(one) + (1 - part) * one**gamma * math.log(1 - one)
+    return total / len(logits)
+
+
 @pytest.mark.parametrize("targets", [LABELS, SHARES], ids=["indices", "shares"])
 def test_focal_and_binary_losses_are_the_papers(targets: Tensor) -> None:
     parts = F.one_hot(targets, 5).double() if targets.ndim == 1 else targets
     for gamma in (0.0, 1.0, 2.0, 0.5):
         assert FocalLoss(gamma)(logits(0), targets).item() == pytest.approx(focal(logits(0), parts, gamma), rel=1e-12)
+        of_each = BinaryFocalLoss(gamma)(logits(0), targets).item()
+        assert of_each == pytest.approx(binary_focal(logits(0), parts, gamma), rel=1e-12)
     assert BinaryCrossEntropy()(logits(0), targets).item() == pytest.approx(binary(logits(0), parts), rel=1e-12)
+
+
+def test_binary_focal_loss_is_torchvisions_and_without_focus_binary_cross_entropy() -> None:
+    labels = F.one_hot(LABELS, 5).double() + F.one_hot(LABELS.roll(1), 5)
+    for gamma in (0.0, 2.0):
+        theirs = sigmoid_focal_loss(logits(0), labels.clamp(max=1), alpha=-1, gamma=gamma).sum(dim=1).mean()
+        torch.testing.assert_close(BinaryFocalLoss(gamma)(logits(0), labels.clamp(max=1)), theirs)
+    for weight in (None, WEIGHT):
+        torch.testing.assert_close(
+            BinaryFocalLoss(0)(logits(0), SHARES, weight), BinaryCrossEntropy()(logits(0), SHARES, weight)
+        )
+
+
+FOCAL = [kind(gamma) for kind in (FocalLoss, BinaryFocalLoss) for gamma in (2.0, 0.5, 0.0)]
 
 
 def test_focal_loss_without_focus_is_cross_entropy_and_with_it_less() -> None:
@@ -111,7 +144,7 @@ def test_focal_loss_without_focus_is_cross_entropy_and_with_it_less() -> None:
     assert values == sorted(values, reverse=True)
 
 
-@pytest.mark.parametrize("loss", [FocalLoss(2.0), FocalLoss(0.0), BinaryCrossEntropy()])
+@pytest.mark.parametrize("loss", [*FOCAL, BinaryCrossEntropy()])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
 def test_losses_and_gradients_are_finite_where_the_network_is_sure(loss: nn.Module, scale: float) -> None:
     given = (scale * logits(0)).requires_grad_()
@@ -122,16 +155,17 @@ def test_losses_and_gradients_are_finite_where_the_network_is_sure(loss: nn.Modu
     assert given.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("loss", [FocalLoss(2.0), BinaryCrossEntropy()])
+@pytest.mark.parametrize("loss", [FocalLoss(2.0), BinaryFocalLoss(2.0), BinaryCrossEntropy()])
 def test_low_precision_keeps_its_type(loss: nn.Module) -> None:
     assert loss(logits(0).bfloat16(), LABELS).dtype == torch.bfloat16
     assert loss(logits(0).bfloat16(), SHARES).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("gamma", [-0.5, float("nan")])
-def test_a_negative_focus_is_refused(gamma: float) -> None:
+@pytest.mark.parametrize("kind", [FocalLoss, BinaryFocalLoss])
+def test_a_negative_focus_is_refused(kind: type[FocalLoss | BinaryFocalLoss], gamma: float) -> None:
     with pytest.raises(InputError, match="gamma must be at least 0, got"):
-        FocalLoss(gamma)
+        kind(gamma)
 
 
 def test_shares_of_indices_are_one_hot_and_shares_stay() -> None:
@@ -164,7 +198,10 @@ class Own(nn.Module):
         return (each if self.weight is None else each * self.weight).sum(dim=1).mean()
 
 
-@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), smoothed(0.1), FocalLoss(), BinaryCrossEntropy(), Own()])
+@pytest.mark.parametrize(
+    "loss",
+    [nn.CrossEntropyLoss(), smoothed(0.1), FocalLoss(), BinaryCrossEntropy(), BinaryFocalLoss(), Own()],
+)
 def test_a_weighted_loss_is_linear_in_the_shares_and_the_mean_of_its_parts(loss: nn.Module) -> None:
     by_class = weighted(loss, WEIGHT)
     mixed = 0.25 * by_class(logits(0), LABELS) + 0.75 * by_class(logits(0), LABELS.roll(1))

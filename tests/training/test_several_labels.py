@@ -16,7 +16,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.scores import scores
-from inception_lightning.training.losses import BinaryCrossEntropy, FocalLoss
+from inception_lightning.training.losses import BinaryCrossEntropy, BinaryFocalLoss, FocalLoss
 from inception_lightning.training.metrics import LabelScores, best_limit
 from tests.trainers import quiet_trainer
 
@@ -110,6 +110,31 @@ def test_predictions_are_labels_above_their_thresholds(run: Path, pairs: Path, t
         assert row["labels"] == "; ".join(above)
 
 
+def test_an_exported_file_says_the_labels_of_the_checkpoint(
+    run: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    words = ["export", f"--ckpt_path={checkpoint}", f"--out={tmp_path}", "--threads=1", "--images=20"]
+    assert main(words) == 0
+    assert "all labels right %" in capsys.readouterr().out
+    photos, file = f"--data.root={pairs / '1[0-4].png'}", tmp_path / "inceptionresnetv1.onnx"
+    for model in (f"--ckpt_path={checkpoint}", f"--model={file}"):
+        assert main(["predict", model, photos, f"--trainer.default_root_dir={tmp_path / model[2:7]}"]) == 0
+    by_checkpoint, by_file = (
+        list(csv.reader(next((tmp_path / kind).rglob("predictions.csv")).read_text().splitlines()))
+        for kind in ("ckpt_", "model")
+    )
+    thresholds = InceptionClassifier.load_from_checkpoint(checkpoint).thresholds
+    assert thresholds is not None
+    assert by_file[0] == by_checkpoint[0]
+    for one, other in zip(by_file[1:], by_checkpoint[1:], strict=True):
+        probabilities = list(map(float, one[2:]))
+        assert probabilities == pytest.approx(list(map(float, other[2:])), abs=2e-3)  # pixels are rounded otherwise
+        above = [name for name in "0123456789" if probabilities[int(name)] >= thresholds[int(name)]]
+        assert one[:2] == [other[0], "; ".join(above)]
+    assert "the sigmoid of the logits is taken" in (tmp_path / "README.md").read_text()
+
+
 def test_counts_and_ranks_do_not_depend_on_batches_and_a_label_that_is_absent_counts_nothing() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(40, 3, generator=generator)
@@ -137,10 +162,21 @@ def net(classes: int = 10) -> nn.Module:
     return InceptionResNetV1(num_classes=classes, stem="small", width=0.05, depths=(1, 1, 1), aux=False)
 
 
+def test_a_focal_loss_is_that_of_each_label_and_rebuilt(pairs: Path, tmp_path: Path) -> None:
+    module = InceptionClassifier(net(), several_labels=True, loss=FocalLoss(1.5))
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(module, ImageTable(root=pairs / "pairs.csv", image_size=16, num_workers=0, balance="weights"))
+    assert isinstance(module.loss, BinaryFocalLoss)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt").loss
+    assert isinstance(again, BinaryFocalLoss)
+    assert again.gamma == 1.5
+
+
 def test_what_is_for_one_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="label_smoothing is for images with one label"):
         InceptionClassifier(net(), several_labels=True, label_smoothing=0.1)
-    with pytest.raises(InputError, match="FocalLoss is for images with one label"):
-        InceptionClassifier(net(), several_labels=True, loss=FocalLoss())
+    with pytest.raises(InputError, match="CrossEntropyLoss is for images with one label"):
+        InceptionClassifier(net(), several_labels=True, loss=nn.CrossEntropyLoss())
     with pytest.raises(InputError, match=r"Digits's images have one label: say --model\.several_labels false"):
         quiet_trainer(tmp_path, max_epochs=1).fit(InceptionClassifier(net(), several_labels=True), Digits())
