@@ -1,5 +1,6 @@
 """What mkdocs puts into the pages: sections of the README and of other files, figures and options from the code."""
 
+import base64
 import contextlib
 import io
 import json
@@ -12,8 +13,11 @@ ROOT = DOCS.parent
 SECTION = re.compile(r"^\{\{ section (\S+) \"(.+?)\" \}\}$", re.MULTILINE)
 NOTEBOOK = re.compile(r"^\{\{ notebook (\S+) \}\}$", re.MULTILINE)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
+LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+BACKSPACE = re.compile(r".\x08")
+INLINE = re.compile(r"<code>[^<]+</code>")
+OPTION = re.compile(r"(?<![\w-])--[\w.]+")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -25,8 +29,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     if "{{ family }}" in markdown:
         markdown = markdown.replace("{{ family }}", family())
     if "{{ options }}" in markdown:
-        markdown = markdown.replace("{{ options }}", printed("fit", "--help-all"))
+        markdown = markdown.replace("{{ options }}", options())
     return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Keep options whole where a line ends."""
+    return INLINE.sub(lambda found: OPTION.sub(r'<span class="option">\g<0></span>', found[0]), html)
 
 
 def section(file: Path, title: str) -> str:
@@ -44,9 +53,12 @@ def links(text: str, folder: Path) -> str:
     """Text of a file in ``folder`` with links for the site: to its other pages; what else lies in the clone is code."""
 
     def link(found: re.Match[str]) -> str:
-        aim = (folder / found[2].partition("#")[0]).resolve()
+        picture, words, target = found.groups()
+        aim = (folder / target.partition("#")[0]).resolve()
         if aim.is_relative_to(DOCS):
-            return f"[{found[1]}]({found[2].removeprefix('docs/')})"
+            return f"{picture}[{words}]({target.removeprefix('docs/')})"
+        if picture:
+            return f"![{words}](data:image/png;base64,{base64.b64encode(aim.read_bytes()).decode()})"
         return f"`{aim.relative_to(ROOT)}`"
 
     return LINK.sub(link, text)
@@ -88,6 +100,14 @@ def family() -> str:
     return "\n\n".join(parts)
 
 
+def options() -> str:
+    """The help of every command, the longest there is."""
+    from inception_lightning.__main__ import COMMANDS
+
+    words = {command: ("--help-all" if command == "fit" else "--help") for command in COMMANDS}
+    return "\n\n".join(f"## lightning {command}\n\n{printed(command, asked)}" for command, asked in words.items())
+
+
 def printed(*words: str) -> str:
     """What the program prints."""
     from inception_lightning.__main__ import main
@@ -95,4 +115,4 @@ def printed(*words: str) -> str:
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
         main(words)
-    return f"```text\n{told.getvalue()}\n```"
+    return f"```text\n{BACKSPACE.sub('', told.getvalue()).rstrip()}\n```"

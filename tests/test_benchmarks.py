@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import ROOT, SMALL, finish
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_fit_is_compared_with_a_plain_loop(tmp_path: Path) -> None:
     steps = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=12", "--trainer.limit_val_batches=1"]
     place = f"--trainer.default_root_dir={tmp_path}"

@@ -348,3 +348,13 @@ def test_impossible_numbers_are_refused(
 ) -> None:
     assert fit(place.folder / "refused", place.tiles, *said) == 2
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.slow  # compiling takes a minute
+def test_every_format_takes_five_channels(place: Place, tmp_path: Path) -> None:
+    checkpoint, out = ["--ckpt_path", str(place.checkpoint("whole"))], ["--out", str(tmp_path / "out")]
+    formats = ["--format", "onnx", "openvino", "pt2", "safetensors", "--int8", "--int8_loss", "100"]
+    assert main(["export", *checkpoint, *formats, *out, "--tolerance", "1e-4", "--data.num_workers", "0"]) == 0
+    for suffix in (".onnx", ".int8.onnx", ".xml", ".pt2", ".safetensors"):
+        about = opened(tmp_path / "out" / f"inceptionresnetv1{suffix}").about
+        assert (about.channels, about.pixels, about.scale) == (5, "float32", 65535)

@@ -7,7 +7,8 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 
 from inception_lightning.data.folder import Photos
-from inception_lightning.deployment.embeddings import UNREADABLE, WRITTEN, Embedding, Rows
+from inception_lightning.deployment.embeddings import Embedding
+from inception_lightning.deployment.rows import UNREADABLE, WRITTEN, Rows
 from inception_lightning.errors import Stop
 from inception_lightning.runs.signals import Signals
 

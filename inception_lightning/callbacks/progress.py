@@ -175,7 +175,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 class LineProgress(ProgressBar):
-    """One line per epoch, and one per minute within longer epochs."""
+    """One line per epoch, and one per minute within longer epochs and predictions."""
 
     def __init__(self, seconds: float = 60.0) -> None:
         """Say at least one line every ``seconds``."""
@@ -205,6 +205,21 @@ class LineProgress(ProgressBar):
         """Say where a long epoch is."""
         if time.monotonic() - self.last_line >= self.seconds:
             self._say(trainer, f"batch {batch_idx + 1}/{trainer.num_training_batches}  ", ("train/loss",))
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Say where a long prediction is."""
+        now = time.monotonic()
+        if self.enabled and now - self.last_line >= self.seconds:
+            self.last_line = now
+            print(f"batch {batch_idx + 1}/{trainer.num_predict_batches[dataloader_idx]}", flush=True)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note that there are new figures."""

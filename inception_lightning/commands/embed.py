@@ -18,7 +18,8 @@ from inception_lightning.commands.command_line import CommandLine
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.refusals import refuse_crowd, warn_of_slow_precision
 from inception_lightning.commands.trained import trained
-from inception_lightning.deployment.embeddings import About, Embedder, Remaining, Rows, target_of
+from inception_lightning.deployment.embeddings import Embedder, Remaining, about
+from inception_lightning.deployment.rows import Rows, target_of
 from inception_lightning.errors import InputError, Stop
 from inception_lightning.runs.folder import held
 from inception_lightning.runs.signals import SIGNALS
@@ -42,7 +43,7 @@ def main(words: Sequence[str]) -> None:
         network = trained(line, arguments)
         embedder = Embedder(network.module, arguments.stage)
         photos = network.photos(arguments.folder, arguments)
-    rows = Rows(target, About.of(embedder, photos, vars(arguments)["trainer.precision"]))
+    rows = Rows(target, about(embedder, photos, vars(arguments)["trainer.precision"]))
     writer = EmbeddingWriter(rows, photos, SIGNALS)
     _embed(embedder, rows, writer, _trainer(arguments, writer))
 
@@ -103,9 +104,9 @@ def _begin(rows: Rows) -> None:
     """
     try:
         rows.begin()
+        written = int(np.count_nonzero(rows.marks()))
     except OSError as error:
         raise InputError(f"{rows.folder} cannot be written: {error.strerror}") from None
-    written = int(np.count_nonzero(rows.marks()))
     if written:
         print(f"{written:,} of {rows.about.count:,} rows are there already", flush=True)
     needed, free = rows.bytes_to_come(written), shutil.disk_usage(rows.folder).free

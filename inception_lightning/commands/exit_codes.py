@@ -42,6 +42,7 @@ HARMLESS_WARNINGS = (
     ".*exists and is not empty",  # config.yaml was written first
     r"It is recommended to use `self.log\(.*sync_dist=True\)`",  # our metrics have gathered all processes
     "Be aware that when using `ckpt_path`",  # evaluation needs no checkpoint callback
+    "The number of training batches .* is smaller than the logging interval",  # every epoch says its loss all the same
     "The anonymous setting has no effect",  # Lightning's W&B logger sets it
 )
 
@@ -105,7 +106,7 @@ def _exited(stop: SystemExit) -> int:
     if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
         return 130
     if stop.code in SIGNALLED:
-        return _stopped(Stop("stopped before training began", int(stop.code or 0)))
+        return _stopped(Stop("stopped before it began", int(stop.code or 0)))
     raise stop
 
 

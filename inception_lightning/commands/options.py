@@ -148,22 +148,31 @@ def fid() -> Options:
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """Add those that name a trained network."""
-    parser.add_argument("--ckpt_path", help="a checkpoint; best (the default) or last of the newest run")
-    parser.add_argument("--weights", help="public weights, or a file of weights, instead of a checkpoint")
+    parser.add_argument(
+        "--ckpt_path", metavar="FILE", help="a checkpoint; best (the default) or last of the newest run"
+    )
+    parser.add_argument(
+        "--weights", metavar="NAME", help="public weights, or a file of weights, instead of a checkpoint"
+    )
     parser.add_argument(
         "--runs",
         "--trainer.default_root_dir",
         default=RUNS,
+        metavar="FOLDER",
         help=f"where the newest run is looked for (default: {RUNS})",
     )
 
 
 def _photos(parser: Options) -> None:
     """Add those that say how photos are read."""
-    parser.add_argument("--data.batch_size", type=int, help="photos per batch and process")
-    parser.add_argument("--data.num_workers", type=int, help="processes that decode; 0 for none")
-    parser.add_argument("--data.image_size", type=int, help="side of the images, in pixels (default: as trained)")
-    parser.add_argument(TRUST, action="append", default=[], help="a package that the checkpoint may name")
+    parser.add_argument("--data.batch_size", type=int, metavar="N", help="photos per batch and process")
+    parser.add_argument("--data.num_workers", type=int, metavar="N", help="processes that decode; 0 for none")
+    parser.add_argument(
+        "--data.image_size", type=int, metavar="SIDE", help="side of the images, in pixels (default: as trained)"
+    )
+    parser.add_argument(
+        TRUST, action="append", default=[], metavar="PACKAGE", help="a package that the checkpoint may name"
+    )
     parser.add_argument(TRUST_ALL, action="store_true", dest="all", help="let the checkpoint name everything")
 
 
@@ -176,19 +185,27 @@ def embed() -> Options:
     parser.add_argument("folder", type=Path, help="a folder of photos, a photo, or a pattern in quotes")
     add_network(parser)
     parser.add_argument(
-        "--stage", default="pooled", help="a stage, whose mean over its grid it is; pooled (default): as classified"
+        "--stage",
+        default="pooled",
+        metavar="NAME",
+        help="a stage, averaged over its grid; pooled (default): what the classifier reads",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("embeddings"),
+        metavar="PLACE",
         help="FILE.parquet, FILE.npy, or a folder for embeddings.npy and files.csv (default: embeddings)",
     )
     _photos(parser)
-    parser.add_argument("--trainer.devices", default="auto", help="GPUs or processes (default: auto)")
-    parser.add_argument("--trainer.strategy", default="auto", help="ddp for several of them (default: auto)")
-    parser.add_argument("--trainer.accelerator", default="auto", help="cpu, gpu, mps, ... (default: auto)")
-    parser.add_argument("--trainer.precision", default="32-true", help="bf16-mixed is faster on a GPU")
+    parser.add_argument("--trainer.devices", default="auto", metavar="N", help="GPUs or processes (default: auto)")
+    parser.add_argument(
+        "--trainer.strategy", default="auto", metavar="NAME", help="ddp for several of them (default: auto)"
+    )
+    parser.add_argument(
+        "--trainer.accelerator", default="auto", metavar="NAME", help="cpu, gpu, mps, ... (default: auto)"
+    )
+    parser.add_argument("--trainer.precision", default="32-true", metavar="NAME", help="bf16-mixed is faster on a GPU")
     return parser
 
 
@@ -199,15 +216,24 @@ def explain() -> Options:
         description="Which places of photos speak for their classes: class-activation maps as pictures, and one page.",
     )
     parser.add_argument("folder", type=Path, nargs="?", help="a folder of photos, a photo, or a pattern in quotes")
-    parser.add_argument("--test", type=Path, help="instead, the worst mistakes of a folder that test has left")
+    parser.add_argument(
+        "--test", type=Path, metavar="FOLDER", help="instead, the worst mistakes of a folder that test has left"
+    )
     add_network(parser)
     parser.add_argument(
         "--stage",
+        metavar="NAMES",
         help="stages to look at by Grad-CAM: inception_a,inception_b (default: the last, where maps are exact)",
     )
-    parser.add_argument("--class", dest="label", help="the class to explain (default: each photo's answer)")
-    parser.add_argument("--out", type=Path, help="a new folder (default: explain-DATE among the runs)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, mps; auto takes an accelerator if there is one")
+    parser.add_argument(
+        "--class", dest="label", metavar="NAME", help="the class to explain (default: each photo's answer)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="a new folder (default: explain-DATE among the runs)"
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="cpu, cuda, mps; auto takes an accelerator if there is one"
+    )
     _photos(parser)
     parser.set_defaults(**{"data.batch_size": 8})  # gradients keep the activations of all of them
     return parser

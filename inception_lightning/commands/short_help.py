@@ -10,6 +10,7 @@ USED = {
     "--model.label_smoothing SHARE": "of the target (default: 0.0)",
     "--data NAME": "Digits, CIFAR10, ImageNet, ImageFolder, ...",
     "--data.root PATH": "the folder of images, or the table of them",
+    "--data.channels N": "the files' own bands; else pictures are RGB",
     "--data.batch_size N": "images per step and process",
     "--data.num_workers N": "processes that read images",
     "--data.image_size SIDE": "side of the images, in pixels",

@@ -1,4 +1,4 @@
-"""The data: image files in, uint8 images (N, 3, H, W) and class indices (N,) out."""
+"""The data: image files in, uint8 images (N, C, H, W) and class indices (N,) out."""
 
 from inception_lightning.data.base import ImageDataModule
 from inception_lightning.data.cifar import CIFAR10, CIFAR100

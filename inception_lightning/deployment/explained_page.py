@@ -24,7 +24,7 @@ SIDE = 160
 """Pixels: pictures of smaller images are enlarged until their sides have so many."""
 
 FURTHER_STYLE = """
-.maps { display: grid; gap: .4rem; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)) }
+.maps { display: grid; gap: .4rem; grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr)) }
 .maps div { min-width: 0; font-size: .75rem; color: var(--soft); overflow-wrap: anywhere }
 .maps img { width: 100%; display: block }
 """.strip()

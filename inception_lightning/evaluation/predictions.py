@@ -76,15 +76,18 @@ def draw_predictions(guesses: Sequence[Guess], which: str = "the last epoch's ne
 
     rows, columns = GRID
     figure = Figure(figsize=(1.6 * columns, 2.0 * rows))
-    top = 0.87 if how else 0.9
-    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.01, top=top, wspace=0.1, hspace=0.35)
-    for place, guess in enumerate(guesses, start=1):
-        axis = figure.add_subplot(rows, columns, place)
-        axis.axis("off")
+    axis = figure.add_axes((0.02, 0.01, 0.96, 0.88 if how else 0.91))  # one for all: 32 would take three times as long
+    axis.axis("off")
+    for place, guess in enumerate(guesses):
+        top, left = divmod(place, columns)
         right = guess.true == guess.predicted
-        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest")  # (H, W, 3)
+        box = (left + 0.05, left + 0.95, top + 0.97, top + 0.21)  # left, right, bottom, top
+        axis.imshow(guess.image.permute(1, 2, 0).numpy(), interpolation="nearest", extent=box)  # (H, W, 3)
         says = f"says {short_name(guess.predicted, 12)} {guess.probability:.0%}{'' if right else ' ✗'}"
-        axis.set_title(f"true {short_name(guess.true)}\n{says}", fontsize=9, color="black" if right else "#c22")
+        text = f"true {short_name(guess.true)}\n{says}"
+        color = "black" if right else "#c22"
+        axis.text(left + 0.5, top + 0.19, text, fontsize=8, color=color, ha="center", va="bottom")
+    axis.set(xlim=(0, columns), ylim=(rows, 0), aspect="auto")
     said = f"Validation images and what {which} says: worst mistakes first (red), then the least sure"
     figure.suptitle(f"{said}\n{how}" if how else said)
     return figure

@@ -83,7 +83,7 @@ def checkpoint_of(folder: Path) -> Path | None:
         said = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["checkpoint"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    path = folder / said if isinstance(said, str) else None
+    path = Path(os.path.normpath(folder / said)) if isinstance(said, str) else None
     return path if path is not None and path.is_file() else None
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
+from torch.utils.data import DataLoader, TensorDataset
 
 from inception_lightning import models
 from inception_lightning.callbacks import LineProgress, NetSummary, TerminalProgress
@@ -14,6 +15,7 @@ from inception_lightning.callbacks.progress import stages
 from inception_lightning.data import Digits
 from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
+from tests.trainers import quiet_trainer
 
 
 def fit(folder: Path, callback: Callback, **options: int) -> None:
@@ -47,6 +49,15 @@ def test_long_epochs_say_where_they_are(tmp_path: Path, capsys: pytest.CaptureFi
     fit(tmp_path, LineProgress(seconds=0), max_epochs=1)
     lines = [line.partition("  train/loss")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == [*(f"epoch 1/1  batch {batch}/3" for batch in (1, 2, 3)), "epoch 1/1"]
+
+
+def test_long_predictions_say_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8)
+    loader = DataLoader(TensorDataset(images, torch.arange(6)), batch_size=4)
+    for seconds, said in ((0, ["batch 1/2", "batch 2/2"]), (60, [])):
+        module = InceptionClassifier(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
+        quiet_trainer(tmp_path, callbacks=[LineProgress(seconds)], enable_progress_bar=True).predict(module, loader)
+        assert capsys.readouterr().out.splitlines() == said
 
 
 def test_an_epoch_without_validation_shows_no_older_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,7 +141,11 @@ def test_the_table_of_networks_is_made_once(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [*([command, "--help"] for command in ABOUT), ["models", "-h"], ["data", "-h"], ["dashboard", "-h"]]
+    "words",
+    [
+        *([command, "--help"] for command in ABOUT),
+        *([command, "-h"] for command in ("models", "data", "dashboard", "embed", "explain")),
+    ],
 )
 def test_help_needs_no_torch(words: list[str]) -> None:
     done = subprocess.run(

@@ -30,3 +30,13 @@ def test_what_has_its_size_already_is_left_alone() -> None:
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     for interpolation in ("bilinear", "bicubic"):
         assert torch.equal(MatrixView(64, CenterCrop(1.0, interpolation))(image), image.float())
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_fractions_are_not_rounded(interpolation: Interpolation) -> None:
+    view = CenterCrop(0.875, interpolation)
+    ours, inside = view.build(32), MatrixView(32, view, "float32")
+    torch.manual_seed(0)
+    for height, width in ((50, 37), (20, 24), (12, 200)):
+        image = torch.randn(5, height, width)  # beyond 0..1 too
+        assert torch.allclose(inside(image[None]), ours(image)[None], atol=5e-5), (height, width)

@@ -21,17 +21,18 @@ def test_predictions_show_true_and_predicted_names(fraction: float, count: int) 
     module = Sevens(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
     guesses = predict_some(module, data)
     figure = draw_predictions(guesses)
-    shown = [axis for axis in figure.axes if axis.get_images()]
+    (axis,) = figure.axes
+    shown, said = axis.get_images(), axis.texts
     assert len(shown) == count
     views = data.views("val")
     wrong = [index for index in range(len(views)) if views[index][1] != 7]
-    assert [axis.get_title() for axis in shown] == [
+    assert [text.get_text() for text in said] == [
         f"true {guess.true}\nsays 7 23%{'' if guess.true == '7' else ' ✗'}" for guess in guesses
     ]
     assert [guess.true == "7" for guess in guesses] == [False] * min(count, len(wrong)) + [True] * (count - len(wrong))
-    for axis, guess in zip(shown, guesses, strict=True):
-        assert axis.title.get_color() == ("black" if guess.true == "7" else "#c22")
-        drawn = torch.as_tensor(axis.get_images()[0].get_array())
+    for image, text, guess in zip(shown, said, guesses, strict=True):
+        assert text.get_color() == ("black" if guess.true == "7" else "#c22")
+        drawn = torch.as_tensor(image.get_array())
         assert torch.equal(drawn.permute(2, 0, 1), guess.image)
     assert module.training
     table = predictions_table(guesses)

@@ -179,6 +179,7 @@ def test_the_list_lies_in_the_folder_of_the_run(tmp_path: Path) -> None:
     assert quarantine.listed == made.bad_images == run / "bad_images.csv"
 
 
+@pytest.mark.slow
 def test_every_process_of_torchrun_lists_in_the_folder_of_the_run(folder: Path, tmp_path: Path) -> None:
     sampler = TrainSampler(1200, seed=0)
     sampler.num_replicas, sampler.rank = 2, 1

@@ -59,8 +59,15 @@ def test_learned_scales_are_traced() -> None:
     assert torch.equal(traced(images()), net(images()))
 
 
-@pytest.mark.parametrize("passed", [False, True], ids=["plain", "faster"])
-@pytest.mark.parametrize("variant", [InceptionV3, InceptionResNetV1])
+@pytest.mark.parametrize(
+    ("variant", "passed"),
+    [
+        pytest.param(InceptionV3, True, id="InceptionV3-faster"),
+        pytest.param(InceptionResNetV1, False, id="InceptionResNetV1-plain"),
+        pytest.param(InceptionV3, False, id="InceptionV3-plain", marks=pytest.mark.slow),
+        pytest.param(InceptionResNetV1, True, id="InceptionResNetV1-faster", marks=pytest.mark.slow),
+    ],
+)
 def test_torch_exports_and_compiles_the_network(variant: Variant, passed: bool) -> None:
     net = variant(7, **SMALL, depths=(1, 1, 1), aux=True).eval()
     net = faster(net) if passed else net

@@ -103,6 +103,7 @@ def test_the_wish_beats_the_environment(tmp_path: Path) -> None:
         assert json.loads(lines[0])["offline"]
 
 
+@pytest.mark.slow
 def test_an_empty_wish_is_none(tmp_path: Path) -> None:
     lines, _ = run(tmp_path, WANDB_MODE="")
     assert lines[0].startswith("W&B is offline: there is no key")
