@@ -119,5 +119,6 @@ def fold_table(whole: Scores, folds: Sequence[Predictions]) -> tuple[Table, list
         factor, digits = (1, 4) if name in NOT_PERCENT else (100, 2)
         low, high = (factor * side.get(name, np.nan) for side in (whole.low, whole.high))
         cells = (f"{factor * value:.{digits}f}", f"{low:.{digits}f} to {high:.{digits}f}")
-        shown.add_row(TITLES[name], *cells, f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}")
+        title = TITLES[name] + " %" * (factor == 100)
+        shown.add_row(title, *cells, f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}")
     return shown, rows
