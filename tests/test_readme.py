@@ -1,5 +1,8 @@
 """Every command and every Python line of the README and of the site's pages runs; only the training is cut short."""
 
+import contextlib
+import inspect
+import io
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +14,8 @@ import yaml
 from torch.distributed.run import parse_args
 from torchvision.transforms.v2.functional import to_pil_image
 
-from inception_lightning.__main__ import main
+from inception_lightning import data, models
+from inception_lightning.__main__ import COMMANDS, main
 from inception_lightning.models import Inception, InceptionV3, InceptionV4
 from inception_lightning.weights.save import save_weights
 
@@ -88,6 +92,16 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(workplace.glob("runs/predict-*/predictions.csv"))) == 1
 
 
+@pytest.mark.slow
+def test_commands_of_the_page_about_export(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = blocks("console", PAGES["export.md"])
+    page = ["--model.net=InceptionV3", "--model.net.width=0.1", "--data=ImageFolder", "--data.root=photos"]
+    assert main(["fit", *page, "--data.image_size=96", *SHORT]) == 0
+    for command in block.splitlines():
+        assert main(shlex.split(command)[1:]) == 0, f"{command}: {capsys.readouterr().err}"
+    assert (workplace / "exported" / "README.md").is_file()
+
+
 def test_commands_of_clusters_are_understood(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +118,59 @@ def test_commands_of_clusters_are_understood(
         assert stop.value.code == 0
         printed = yaml.safe_load(capsys.readouterr().out)["trainer"]
         assert (int(printed["devices"]), printed["strategy"]) == (8, "ddp")
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """The longest help of every command."""
+    told = {}
+    for command in COMMANDS:
+        asked = "--help-all" if command in ("fit", "test", "predict") else "--help"
+        with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+            main([command, asked])
+        told[command] = text.getvalue()
+    return told
+
+
+def test_options_and_commands_within_the_text_are_there(helps: dict[str, str]) -> None:
+    texts = [README, *(text for page, text in PAGES.items() if page != "speed.md")]  # benchmarks have their own
+    inline = [code for text in texts for part in sections(text) for code in re.findall(r"`([^`\n]+)`", part)]
+    commands = [code.split() for code in inline if code.startswith("lightning ")]
+    options = [
+        option for code in inline for option in re.findall(r"(?<!\S)--([a-z][\w.-]*)", code) if code[:3] != "pip"
+    ]
+    assert len(commands) > 12
+    assert len(options) > 40
+    assert {words[1] for words in commands} <= COMMANDS.keys()
+    known = {option for text in helps.values() for option in re.findall(r"--([a-z][\w.-]*)", text)} | {"trust-config"}
+    ours = [getattr(room, name) for room in (models, data) for name in room.__all__]
+    arguments = {name for cls in ours for name in inspect.signature(cls).parameters}
+    for option in options:
+        of, _, name = option.removesuffix(".help").rpartition(".")
+        whose = of in ("model.net", "data") and name in arguments
+        assert option in known or whose or (of in known - {"model.net", "data"}), option
+    for words in commands:
+        for option in re.findall(r"(?<= )--([a-z][\w.-]*)", " ".join(words)):
+            assert f"--{option}" in helps[words[1]], (words[1], option)
+
+
+def options_of_training() -> list[list[str]]:
+    """The words in the first column of the page about training that are a setting by themselves."""
+    rows = [row.split(" | ")[0] for row in PAGES["training.md"].splitlines() if row.startswith("| `--")]
+    whole = [" ".join(re.findall(r"`(--[^`]+)`", row)) for row in rows]
+    return [shlex.split(words) for words in whole if "--resume" not in words]  # which needs a run
+
+
+@pytest.mark.parametrize("words", options_of_training(), ids=" ".join)
+def test_a_training_option_is_taken(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    if words == ["--trust", "my_project"]:
+        monkeypatch.chdir(ROOT / "experiments" / "own_work")
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", f"--config={ROOT / 'experiments' / 'quickstart.yaml'}", *words, "--print_config"])
+    assert stop.value.code == 0, capsys.readouterr().err
 
 
 def test_catalogue_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:

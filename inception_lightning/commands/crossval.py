@@ -71,12 +71,19 @@ def _score(runs: Sequence[Run], folder: Path, which: Which, line: CommandLine) -
             raise InputError(f"{run.folder}: the loss was not finite, so there is nothing to score: try another rate")
     with trusting(line.trusted):
         found = [of_fold(run, which, *_trained(run, which, line.trusted)) for run in runs]
-    whole = write_report(folder, pooled(found))
+    facts = ["Each image is answered by the network that has not trained on it."]
+    if found[0].targets.ndim == 2:
+        facts.append(
+            "Labels are said from a probability of one half on: other thresholds would be chosen by these images."
+        )
+    whole = write_report(folder, pooled(found), title=f"{len(runs)} folds", facts=facts)
     table, rows = fold_table(whole, found)
     with (folder / "folds.csv").open("w", newline="", encoding="utf-8") as file:
         heads = ["score", "all", "mean", "std", *(f"fold_{index}" for index in range(len(found)))]
         csv.writer(file).writerows([heads, *rows])
     Console(soft_wrap=True, highlight=False, markup=False).print(table)
+    for fact in facts[1:]:
+        print(fact)
     print(f"scores     {visible(str(folder))}")
 
 

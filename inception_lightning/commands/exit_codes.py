@@ -106,7 +106,7 @@ def _exited(stop: SystemExit) -> int:
     if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
         return 130
     if stop.code in SIGNALLED:
-        return _stopped(Stop("stopped before training began", int(stop.code or 0)))
+        return _stopped(Stop("stopped before it began", int(stop.code or 0)))
     raise stop
 
 

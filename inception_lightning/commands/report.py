@@ -27,4 +27,5 @@ def main(words: Sequence[str]) -> None:
         for kind in ("png", "svg"):
             with spared(f"{name}.{kind}"):
                 figure.savefig(arguments.out / f"{name}.{kind}", dpi=150)
-    print(f"{markdown(runs)}\n\n{len(runs)} runs in {visible(str(arguments.out / 'report.html'))}")
+    count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
+    print(f"{markdown(runs)}\n\n{count} in {visible(str(arguments.out / 'report.html'))}")

@@ -103,7 +103,7 @@ def about(embedder: Embedder, photos: Photos, precision: str) -> About:
         network=weights.hexdigest(),
         stage=embedder.stage,
         images=names.hexdigest(),
-        view=f"{photos.image_size} pixels, {photos.evaluation}",
+        view=f"{photos.image_size} pixels, {photos.evaluation}, {photos.bands}",
         precision=precision,
         count=len(photos.files),
         width=embedder.width(photos.image_size),

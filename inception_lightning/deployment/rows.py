@@ -92,9 +92,8 @@ class Rows:
             held = {}
         other = [name for name, value in asdict(self.about).items() if held.get(name) != value]
         if other:
-            raise InputError(
-                f"{self.folder} holds rows that were begun with another {other[0]}: remove it, or name another --out"
-            )
+            what = "other images" if other[0] == "images" else f"another {other[0]}"
+            raise InputError(f"{self.folder} holds rows that were begun with {what}: remove it, or name another --out")
 
     def marks(self) -> NDArray[np.uint8]:
         """What is known of each row (N,)."""

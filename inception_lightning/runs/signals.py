@@ -71,7 +71,7 @@ class Signals:
             code = CODES.get(signal.Signals(numbers[0]))
             time.sleep(BLOCKED_SECONDS)
             if code and self._pipe and not self.code and not self.training:
-                os.write(2, b"stopped before training began\n")
+                os.write(2, b"stopped before it began\n")
                 os._exit(code)
         os.close(pipe)
 

@@ -17,6 +17,7 @@ from inception_lightning.evaluation.titles import NOT_PERCENT, TITLES
 from inception_lightning.studies.sweep_file import ARGUMENTS, INTERPRETER, Sweep
 from inception_lightning.studies.sweep_run import Run, plan
 from inception_lightning.training.classifier import InceptionClassifier
+from inception_lightning.training.mean_answer import Gathering
 
 Which: TypeAlias = Literal["last", "best"]
 
@@ -64,12 +65,12 @@ def of_fold(run: Run, which: Which, module: InceptionClassifier, data: ImageData
 def _predicted(module: InceptionClassifier, data: ImageDataModule) -> Predictions:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module, dataset = module.to(device).eval(), data.dataset("val")
-    answers, targets = [], []
+    answers, targets, gathering = [], [], Gathering(data.crops.per_image)
     with torch.inference_mode():
         for images, labels in data.val_dataloader():
-            logits = module(images.to(device)).cpu().double()
+            logits, complete = gathering.add(module(images.to(device)).cpu().double(), labels)
             answers.append(logits.sigmoid() if module.several_labels else logits.softmax(dim=1))
-            targets.append(labels)
+            targets.append(complete)
     return Predictions(
         probabilities=torch.cat(answers).numpy(),
         targets=torch.cat(targets).numpy().astype(np.int64),

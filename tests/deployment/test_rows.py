@@ -91,7 +91,8 @@ def test_a_kill_while_the_file_is_made_costs_no_row(tmp_path: Path, monkeypatch:
 def test_other_rows_are_not_gone_on_with(other: str, tmp_path: Path) -> None:
     Rows(tmp_path / "rows.npy", ABOUT).begin()
     value = 4 if other == "width" else "another"
-    with pytest.raises(InputError, match=f"begun with another {other}: remove it"):
+    said = "other images" if other == "images" else f"another {other}"
+    with pytest.raises(InputError, match=f"begun with {said}: remove it"):
         Rows(tmp_path / "rows.npy", replace(ABOUT, **{other: value})).begin()  # type: ignore[arg-type]  # by its name
 
 

@@ -15,6 +15,7 @@ from inception_lightning import ImageFolder, InceptionClassifier, InceptionResNe
 from inception_lightning.__main__ import main
 from inception_lightning.evaluation.predictions_csv import Predictions
 from inception_lightning.evaluation.scores import scores
+from inception_lightning.loading.crops import Crops
 from inception_lightning.studies.crossval import fold_runs, fold_table, of_fold, pooled
 from inception_lightning.studies.sweep_run import Run
 from tests.processes import finish, kill, program, wait_until
@@ -37,8 +38,8 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def data_of(patients: Path, index: int) -> ImageFolder:
-    options: dict[str, Any] = {"image_size": 24, "batch_size": 16, "num_workers": 0}
+def data_of(patients: Path, index: int, crops: Crops | None = None) -> ImageFolder:
+    options: dict[str, Any] = {"image_size": 24, "batch_size": 16, "num_workers": 0, "crops": crops or Crops()}
     return ImageFolder(root=patients, group_pattern=PATTERN, fold=(index, FOLDS), **options)
 
 
@@ -86,6 +87,21 @@ def test_pooled_scores_are_those_computed_by_hand(found: list[Predictions]) -> N
     (row,) = [row for row in rows if row[0] == "top1"]
     assert row[1:] == pytest.approx([accuracy_score(truth, said), np.mean(each), np.std(each, ddof=1), *each])
     assert shown.row_count == len(by_hand.overall)
+
+
+def test_views_of_an_image_are_one_answer(patients: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = InceptionResNetV1(num_classes=2, stem="small", width=0.05, depths=(1, 1, 1), aux=False)
+    module, predictions = InceptionClassifier(net), []
+    for place, crops in ((tmp_path / "one", Crops()), (tmp_path / "two", Crops(flips=True))):
+        (run,) = fold_runs(["--config", "page.yaml"], FOLDS, place)[:1]
+        run.folder.mkdir(parents=True)
+        predictions.append(of_fold(run, "last", module, data_of(patients, 0, crops)))
+    one, two = predictions
+    assert list(one.files) == list(two.files)
+    assert np.array_equal(one.targets, two.targets)
+    assert not np.array_equal(one.probabilities, two.probabilities)
+    np.testing.assert_allclose(two.probabilities.sum(axis=1), 1, atol=1e-9)
 
 
 def test_the_runs_of_the_folds_go_on_where_they_were_stopped(tmp_path: Path) -> None:
