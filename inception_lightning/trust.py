@@ -98,12 +98,12 @@ def trusting(packages: Sequence[str] | None) -> Iterator[None]:
         _common.parsing_settings.update(before)
 
 
-def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] = ()) -> None:
+def refuse_reach(page: Any, roots: Sequence[Path], key: str = "", *, said: Collection[str] = ()) -> None:
     """See to it that a page of strangers writes only below the folder of runs, and sends nothing to their address.
 
     Args:
         page: What a page says, as plain data.
-        root: The folder of runs.
+        roots: The folder of runs, and further ones that it may write below.
         key: Where in the page that stands.
         said: What has been said on the command line: a place or an address among it is nobody else's.
 
@@ -116,7 +116,7 @@ def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] 
         page = read_page(Path(page))  # as the parser does
     if isinstance(page, list):
         for item in page:
-            refuse_reach(item, root, key, said=said)
+            refuse_reach(item, roots, key, said=said)
     if not isinstance(page, dict):
         return
     for name, value in page.items():
@@ -124,12 +124,12 @@ def refuse_reach(page: Any, root: Path, key: str = "", *, said: Collection[str] 
         if isinstance(value, str) and value in said:
             continue
         if key.startswith("trainer.") or key == "checkpoint":
-            _refuse_argument(name, value, root, where)
+            _refuse_argument(name, value, roots, where)
         if (key or name in WRITERS) and name not in (*PLACES, *NAMES):
-            refuse_reach(value, root, where, said=said)
+            refuse_reach(value, roots, where, said=said)
 
 
-def _refuse_argument(name: str, value: Any, root: Path, where: str) -> None:
+def _refuse_argument(name: str, value: Any, roots: Sequence[Path], where: str) -> None:
     """See to it that one argument of what a page makes is no place or address of a stranger's.
 
     Raises:
@@ -137,8 +137,8 @@ def _refuse_argument(name: str, value: Any, root: Path, where: str) -> None:
     """
     if where.startswith("trainer.") and name in ADDRESSES and value is not None:
         raise InputError(f"{where}: a page may not say who is sent what a run logs: {UNLESS_TRUSTED}")
-    if name in PLACES and isinstance(value, str) and not _below(value, root):
-        raise InputError(f"{where}: a page may write below {root} only, not into {value}: {UNLESS_TRUSTED}")
+    if name in PLACES and isinstance(value, str) and not any(_below(value, root) for root in roots):
+        raise InputError(f"{where}: a page may write below {roots[0]} only, not into {value}: {UNLESS_TRUSTED}")
     if name in NAMES and isinstance(value, str) and not _is_name(value):
         raise InputError(f"{where}: a page may give a file a name, not a place like {value}: {UNLESS_TRUSTED}")
 

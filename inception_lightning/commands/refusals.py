@@ -60,24 +60,25 @@ def refuse_pages(line: CommandLine) -> None:
     for page, file in zip(line.pages, line.files, strict=True):
         refuse_variables(page)
         if line.trusted is not None:
-            refuse_reach(page, root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS))
+            refuse_reach(page, [root_of(page, file, line.flagged("trainer.default_root_dir"), RUNS)])
     if line.trusted is not None:
         for name, value in flag_values(line.flags):
             if os.path.isfile(value):  # a page for a part of the settings, and as much a stranger's
-                refuse_reach(nested(name, value), Path(line.flagged("trainer.default_root_dir") or RUNS))
+                refuse_reach(nested(name, value), [Path(line.flagged("trainer.default_root_dir") or RUNS)])
 
 
 def refuse_continued(continued: Continued, line: CommandLine) -> None:
     """Hold the page of a run that goes on to the same: unless it is trusted, the run may be a stranger's.
 
-    It writes beside itself, where its checkpoints lie already, and wherever the command line says so too.
+    It writes beside itself, below the current folder, where a flag may have sent it, where its checkpoints lie already,
+    and wherever the command line says so again.
 
     Raises:
         InputError: It would write elsewhere, or send what it logs to somebody.
     """
     if line.trusted is not None:
         own = checkpoint_place(continued.page)
-        refuse_reach(continued.page, continued.run.parent, said=[*line.texts(), *([own] if own else [])])
+        refuse_reach(continued.page, [continued.run.parent, Path.cwd()], said=[*line.texts(), *([own] if own else [])])
 
 
 def refuse_variables(page: Any, key: str = "") -> None:

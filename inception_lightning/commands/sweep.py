@@ -56,7 +56,7 @@ def refuse_reach_of(sweep: Sweep, place: Path) -> None:
     values = [(name, value) for choice in sweep.choices for name, value in choice.items()]
     texts = [f"--{name}={value}" for name, value in values if not isinstance(value, int | float)]
     for name, text in flag_values([*sweep.command, *dict.fromkeys(texts)]):
-        refuse_reach(nested(name, flag_value(text)), place)
+        refuse_reach(nested(name, flag_value(text)), [place])
 
 
 def is_own_command(words: Sequence[str]) -> bool:

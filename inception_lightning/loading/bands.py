@@ -46,6 +46,7 @@ SOFT = {"P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB", "
 """Pillow's modes whose bands are no channels, and what they are read as."""
 WHITE = {"uint8": 255, "uint16": 65535, "int16": 32767, "bool": 1, "float16": 1, "float32": 1, "float64": 1}
 """What is 1.0 where nothing is said, by the type of the numbers."""
+NO_SCALE = "of which nobody knows what is 1.0: say --data.scale"
 BYTES = 14 * MOST_PIXELS
 """Of one decoded image, as many as Pillow would need for the largest that it reads."""
 
@@ -107,7 +108,7 @@ class Bands:
             return torch.from_numpy(np.array(found, order="C"))
         white = self.scale or WHITE.get(kind)
         if white is None:
-            raise unreadable(name, f"its numbers are {kind}, of which nobody knows what is 1.0: say --data.scale")
+            raise unreadable(name, f"its numbers are {kind}, {NO_SCALE}")
         if found.dtype.kind not in "buif":
             raise unreadable(name, f"its numbers are {kind}")
         scaled = found.astype(np.float32) / np.float32(white)
@@ -139,7 +140,7 @@ def bands_of_all(files: Iterable[tuple[Content, str]], said: int | None, scale: 
         scale: What is 1.0, where it is said.
 
     Raises:
-        InputError: The number that is said is not theirs, or a scale is said for pictures in RGB.
+        InputError: The number that is said is not theirs, a scale is said for pictures in RGB, or one is needed.
     """
     found: list[tuple[int | None, str, str]] = []  # channels, none of a picture; type of the numbers; name
     for data, name in files:
@@ -167,6 +168,9 @@ def bands_of_all(files: Iterable[tuple[Content, str]], said: int | None, scale: 
     kinds = Counter(kind for count, kind, _ in found if count == usual)
     deep = scale is not None or bool(kinds.keys() - {"uint8"})
     numbers = kinds.most_common(1)[0][0] if kinds else "uint8"
+    if scale is None and numbers not in WHITE and "int" in numbers:
+        name = next(name for _, kind, name in found if kind == numbers)
+        raise InputError(f"{visible(name)}: its numbers are {numbers}, {NO_SCALE}")
     return Bands(usual, "float32" if deep else "uint8", scale, numbers)
 
 

@@ -152,6 +152,7 @@ def test_a_call_that_was_killed_goes_on_and_leaves_the_same_rows(
     assert "is there already: remove it" in refusal(words, capsys)
 
 
+@pytest.mark.slow
 def test_two_processes_leave_the_rows_of_one_and_a_signal_ends_both(
     made: Made, whole: NDArray[np.float32], tmp_path: Path
 ) -> None:

@@ -209,7 +209,7 @@ def test_a_runs_own_page_may_name_the_folder_that_it_lies_in(tmp_path: Path) -> 
 )
 def test_the_name_of_a_checkpoint_is_no_place(name: str, fits: bool) -> None:
     with contextlib.nullcontext() if fits else pytest.raises(InputError, match="a name, not a place"):
-        refuse_reach({"checkpoint": {"filename": name}}, Path("runs"))
+        refuse_reach({"checkpoint": {"filename": name}}, [Path("runs")])
 
 
 def test_trust_lasts_for_one_command(mark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

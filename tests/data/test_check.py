@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from torch import Tensor
@@ -36,6 +37,21 @@ def test_splits_that_show_the_same_images_are_no_duplicates() -> None:
         assert "test: the same images as val" in report.text()
         assert "warning" not in report.text()
     assert check(Twice(num_workers=0)).copies() == []
+
+
+def test_files_of_other_bands_are_named(tmp_path: Path) -> None:
+    fill(tmp_path, {"ant": 6, "bee": 6})
+    first = next(iter(sorted((tmp_path / "ant").iterdir())))
+    grey = Image.open(first).convert("L")
+    first.unlink()
+    grey.save(tmp_path / "ant" / "grey.png")
+    data = ImageFolder(root=tmp_path, num_workers=0)
+    text = check(data).text()
+    assert f"11 files are of 3 channels, 1 of 1 channel, such as {tmp_path}/ant/grey.png: all are shown in RGB" in text
+    five = torch.zeros(30, 40, 5, dtype=torch.uint8).numpy()
+    tifffile.imwrite(tmp_path / "bee" / "five.tif", five, photometric="minisblack", planarconfig="contig")
+    report = check(ImageFolder(root=tmp_path, num_workers=0))
+    assert [reason for *_, reason in report.bad] == ["it has 5 channels and the others are pictures in RGB"]
 
 
 def test_a_flat_test_folder_leaves_the_rest_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,13 @@ def test_a_scale_is_what_is_one(files: Path) -> None:
         found(files / "rgb.png", scale=10_000)
 
 
+def test_whole_numbers_of_32_bits_need_a_scale(tmp_path: Path) -> None:
+    bare(tmp_path / "a.npy", BYTES.astype(np.int32))
+    with pytest.raises(InputError, match=r"a.npy: its numbers are int32, of which nobody knows .* --data.scale"):
+        found(tmp_path / "a.npy")
+    assert found(tmp_path / "a.npy", scale=1000) == Bands(5, "float32", 1000)
+
+
 def test_a_jpeg_in_three_bands_is_what_it_is_in_colours(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     Image.fromarray(RANDOM.integers(0, 256, (40, 50, 3), np.uint8)).save(file, quality=85)
