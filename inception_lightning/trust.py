@@ -125,7 +125,7 @@ def refuse_reach(page: Any, roots: Sequence[Path], key: str = "", *, said: Colle
             continue
         if key.startswith("trainer.") or key == "checkpoint":
             _refuse_argument(name, value, roots, where)
-        if (key or name in WRITERS) and name not in (*PLACES, *NAMES):
+        if (key or name in WRITERS) and name not in (*PLACES, *NAMES, "default_root_dir"):
             refuse_reach(value, roots, where, said=said)
 
 

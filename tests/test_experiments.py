@@ -14,7 +14,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from inception_lightning import models
 from inception_lightning.__main__ import main
 
-FOLDERS = [folder for folder in sorted(Path("experiments").iterdir()) if folder.name != "own_work"]
+FOLDERS = [one for one in sorted(Path("experiments").iterdir()) if one.name not in ("own_work", "schema.json")]
 """own_work is a project of its own, which tests/test_own_work.py runs."""
 PAGES = [
     page

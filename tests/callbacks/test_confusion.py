@@ -23,7 +23,7 @@ def test_the_matrix_is_that_of_the_last_validation(tmp_path: Path) -> None:
     labels = torch.tensor([views[index][1] for index in range(len(views))])
     assert header[1:] == list(data.class_names)
     assert counts.sum(dim=1).tolist() == labels.bincount(minlength=10).tolist()  # each image once, one validation
-    assert counts.trace() / counts.sum() == trainer.callback_metrics["val/top1"]
+    assert counts.trace().double() / counts.sum() == trainer.callback_metrics["val/top1"]
     assert (tmp_path / "confusion.png").is_file()
 
 

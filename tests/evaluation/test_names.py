@@ -40,7 +40,7 @@ def test_pictures_show_names_as_text(tmp_path: Path, name: str) -> None:
         figure.savefig(tmp_path / f"{place}.svg")
     assert drawn(confusion.axes[0].get_xticklabels()[0]) == shortened(name)
     assert drawn(confusion.axes[0].get_yticklabels()[0]) == shortened(name)
-    assert drawn(predictions.axes[0].title) == f"true {shortened(name)}\nsays b 50% ✗"
+    assert drawn(predictions.axes[0].texts[0]) == f"true {shortened(name)}\nsays b 50% ✗"
 
 
 @pytest.mark.parametrize("name", NASTY)
