@@ -108,10 +108,7 @@ class CommandLine:
             yield from (one for one in found if one is not None)
 
     def _in_flags(self, *keys: str) -> Iterator[str]:
-        for place in reversed(range(len(self.flags))):
-            name, equals, value = self.flags[place].partition("=")
-            if name.startswith("--") and name[2:] in keys:
-                yield value if equals else "".join(self.flags[place + 1 : place + 2])
+        yield from (value for name, value in reversed([*flag_values(self.flags)]) if name in keys)
 
     def without(self, *keys: str) -> tuple[str, ...]:
         """The flags without those that give something to ``keys``."""
@@ -138,12 +135,12 @@ def flag_values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for word, following in itertools.pairwise([*words, ""]):
         name, equals, value = word.partition("=")
         if name.startswith("--"):
-            yield name[2:].rstrip("+"), value if equals else following
+            yield name[2:], value if equals else following
 
 
 def nested(name: str, value: Any) -> Any:
-    """The page that says ``value`` for a dotted name."""
-    for part in reversed(name.split(".")):
+    """The page that says ``value`` for a dotted name, which ends in a plus where a list grows by it."""
+    for part in reversed(name.rstrip("+").split(".")):
         value = {part: value}
     return value
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import numpy as np
-import torch
 
 from inception_lightning.callbacks.embeddings import EmbeddingWriter
 from inception_lightning.callbacks.progress import LineProgress, TerminalProgress
 from inception_lightning.commands import options
 from inception_lightning.commands.command_line import CommandLine
 from inception_lightning.commands.exit_codes import say_what_matters
-from inception_lightning.commands.refusals import refuse_crowd, warn_of_slow_precision
+from inception_lightning.commands.refusals import cpu_capabilities, refuse_crowd, warn_of_slow_precision
 from inception_lightning.commands.trained import trained
 from inception_lightning.deployment.embeddings import Embedder, Remaining, about
 from inception_lightning.deployment.rows import Rows, target_of
@@ -83,8 +82,7 @@ def _trainer(arguments: Namespace, writer: EmbeddingWriter) -> pl.Trainer:
     except (TypeError, ValueError) as error:
         raise InputError(f"the Trainer refuses an option: {error}") from None
     refuse_crowd(trainer)
-    capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 has none
-    warn_of_slow_precision(trainer, capabilities and capabilities())
+    warn_of_slow_precision(trainer, cpu_capabilities())
     return trainer
 
 

@@ -53,6 +53,7 @@ from inception_lightning.commands.defaults import Member, Start, start_of
 from inception_lightning.commands.exit_codes import say_what_matters
 from inception_lightning.commands.exported import is_exported, predict_by_file
 from inception_lightning.commands.refusals import (
+    cpu_capabilities,
     refuse_continued,
     refuse_crowd,
     refuse_options,
@@ -306,8 +307,7 @@ class InceptionCLI(LightningCLI):
         except (TypeError, ValueError) as error:
             raise InputError(f"the Trainer refuses an option: {error}") from None
         refuse_crowd(trainer)
-        capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 has none
-        warn_of_slow_precision(trainer, capabilities and capabilities())
+        warn_of_slow_precision(trainer, cpu_capabilities())
         if trainer.strategy.root_device.type == "cpu" and wanted["sync_batchnorm"]:
             raise InputError("sync_batchnorm needs GPUs: torch synchronises batch norm there only, so leave it out")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and trainer.world_size == 1:

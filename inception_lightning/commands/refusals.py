@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback
 
@@ -131,6 +132,12 @@ def refuse_options(wanted: Mapping[str, Any], callbacks: Sequence[Callback], *, 
         for kind, instead in INSTEAD.items():
             if any(cls.__name__ == kind for cls in type(callback).__mro__):
                 raise InputError(f"{kind} {instead}")
+
+
+def cpu_capabilities() -> Mapping[str, Any] | None:
+    """What this CPU can do, as torch says it; None where torch does not, as 2.10."""
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    return ask and ask()
 
 
 def warn_of_slow_precision(trainer: pl.Trainer, capabilities: Mapping[str, Any] | None) -> None:
