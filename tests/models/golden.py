@@ -5,6 +5,7 @@ papers' widths summed up by hand; parameters per stage were counted in torchvisi
 computed from the widths, never read off these networks.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,6 +22,11 @@ from inception_lightning.models import (
 
 Variant: TypeAlias = Callable[..., Inception]
 Stages: TypeAlias = dict[str, tuple[int, tuple[int, int, int]]]
+
+
+def shallow(variant: Variant) -> dict[str, Any]:
+    """Depths that leave each kind of block, for what a block more would only repeat; a few variants know none."""
+    return {"depths": (1, 1, 2)} if "depths" in inspect.signature(variant).parameters else {}
 
 
 @dataclass(frozen=True)
