@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from inception_lightning.errors import InputError
 from inception_lightning.models import Inception, InceptionResNetV1, InceptionResNetV2
 from inception_lightning.models.cost import empty_batch, skeleton
-from tests.models.golden import GOLDEN, Golden
+from tests.models.golden import GOLDEN, Golden, bare
 
 DEFAULTS = [row for row in GOLDEN if not row.knobs]
 
@@ -37,14 +37,14 @@ def macs(net: Inception, *, aux: bool) -> int:
     return counter.get_total_flops() // 2
 
 
-def bare(row: Golden, num_classes: int = 1000, **knobs: Any) -> Inception:
+def network(row: Golden, num_classes: int = 1000, **knobs: Any) -> Inception:
     """The row's network, its weights not drawn."""
-    return skeleton(row.variant, {"num_classes": num_classes, **row.knobs, **knobs})
+    return bare(row.variant, {"num_classes": num_classes, **row.knobs, **knobs})
 
 
 @pytest.mark.parametrize("row", GOLDEN, ids=str)
 def test_exact_size_cost_and_shapes(row: Golden) -> None:
-    net = bare(row, aux=False)
+    net = network(row, aux=False)
     ends = net.endpoints(empty_batch(net))
     logits = net.forward_head(ends[net.stages[-1]])
     assert parameters(net) == row.parameters[-1]
@@ -55,7 +55,7 @@ def test_exact_size_cost_and_shapes(row: Golden) -> None:
 
 @pytest.mark.parametrize("row", GOLDEN, ids=str)
 def test_exact_size_and_cost_of_heads(row: Golden) -> None:
-    net = bare(row, aux=True)
+    net = network(row, aux=True)
     assert parameters(net) == row.parameters[-1] + row.head
     assert macs(net, aux=False) == row.macs
     assert macs(net, aux=True) == row.macs + row.head_macs
@@ -63,12 +63,12 @@ def test_exact_size_and_cost_of_heads(row: Golden) -> None:
 
 @pytest.mark.parametrize("row", GOLDEN, ids=str)
 def test_other_class_counts(row: Golden) -> None:
-    assert tuple(parameters(bare(row, classes, aux=False)) for classes in (10, 100)) == row.parameters[:2]
+    assert tuple(parameters(network(row, classes, aux=False)) for classes in (10, 100)) == row.parameters[:2]
 
 
 @pytest.mark.parametrize("row", GOLDEN, ids=str)
 def test_below_the_minimum_size_one_sentence_names_it(row: Golden) -> None:
-    net = bare(row)
+    net = network(row)
     images = empty_batch(net, row.smallest)
     assert net.minimum_size == row.smallest
     assert net(images).shape == (0, 1000)
@@ -79,13 +79,13 @@ def test_below_the_minimum_size_one_sentence_names_it(row: Golden) -> None:
 
 @pytest.mark.parametrize("row", DEFAULTS, ids=str)
 def test_width_scales_parameters_by_its_square(row: Golden) -> None:
-    full, half = bare(row, 10, aux=False), bare(row, 10, aux=False, width=0.5)
+    full, half = network(row, 10, aux=False), network(row, 10, aux=False, width=0.5)
     assert math.isclose(parameters(half) / parameters(full), 0.25, rel_tol=0.03)
 
 
 @pytest.mark.parametrize("row", [row for row in GOLDEN if "stem" not in row.knobs], ids=str)
 def test_small_stem_keeps_every_weight_and_the_papers_grids(row: Golden) -> None:
-    paper, small = bare(row, 10), bare(row, 10, stem="small")
+    paper, small = network(row, 10), network(row, 10, stem="small")
     ends = small.endpoints(empty_batch(small, 32))
     shapes = {name: weight.shape for name, weight in paper.state_dict().items()}
     assert {name: weight.shape for name, weight in small.state_dict().items()} == shapes
