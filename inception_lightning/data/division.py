@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inception_lightning.data.base import ImageDataModule, SplitInputError, split_by_fraction
+from inception_lightning.data.base import ImageDataModule, SplitInputError
 from inception_lightning.errors import InputError, visible
 
 Groups = NDArray[np.str_]
@@ -60,6 +60,29 @@ class DividedImages(ImageDataModule):
             part = parts_of_groups(labels, np.arange(len(labels)) if groups is None else groups, shares)
         held_out = torch.from_numpy(part == (self.fold[0] if self.fold else 1))
         return (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
+
+
+def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
+
+    Raises:
+        SplitInputError: A class is too small to be split, or the fraction leaves one side empty.
+    """
+    refusal = f"cannot hold out val_fraction {fraction} of {len(labels)} images"
+    counts = labels.unique(return_counts=True)[1]
+    alone = int((counts == 1).sum())
+    if alone:
+        raise SplitInputError(
+            f"{refusal}: {alone} of {len(counts)} classes have a single image, and training and validation need one "
+            "each; add images, or make the folders train and val yourself"
+        )
+    from sklearn.model_selection import train_test_split  # not at the start: it takes a second
+
+    try:
+        train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
+    except ValueError as error:
+        raise SplitInputError(f"{refusal}: {str(error).partition('. ')[0]}") from None
+    return torch.tensor(sorted(train)), torch.tensor(sorted(val))
 
 
 def folds(labels: Tensor, count: int) -> NDArray[np.int64]:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from inception_lightning import CIFAR10, Digits, ImageFolder
 from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.data.base import SplitInputError
-from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups
+from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups, split_by_fraction
 from inception_lightning.errors import InputError
 
 RANDOM = np.random.RandomState(1)
@@ -43,6 +44,27 @@ def test_every_part_gets_a_group_and_too_few_are_refused() -> None:
     assert set(parts_of_groups(torch.zeros(108, dtype=torch.long), sizes, [0.2] * 5)) == set(range(5))
     with pytest.raises(SplitInputError, match=r"there are 5 groups \(a, b, c, d, e\) and 6 parts"):
         parts_of_groups(torch.zeros(108, dtype=torch.long), sizes, [1 / 6] * 6)
+
+
+def test_a_split_is_stratified_disjoint_complete_and_seeded() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+    train, val = split_by_fraction(labels, 0.2, seed=0)
+    assert sorted([*train.tolist(), *val.tolist()]) == list(range(100))
+    assert labels[val].bincount().tolist() == [10, 6, 4]
+    assert all(a < b for a, b in pairwise(train.tolist()))
+    assert torch.equal(split_by_fraction(labels, 0.2, seed=0)[1], val)
+    assert not torch.equal(split_by_fraction(labels, 0.2, seed=1)[1], val)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5, -0.1, 0.001])
+def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
+    with pytest.raises(InputError, match=f"cannot hold out val_fraction {fraction} of 40 images"):
+        split_by_fraction(torch.arange(2).repeat(20), fraction, seed=0)
+
+
+def test_a_class_of_one_image_is_refused() -> None:
+    with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
+        split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
 
 
 def test_folds_hold_each_image_out_once_and_spread_classes_evenly() -> None:
