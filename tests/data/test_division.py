@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.model_selection import train_test_split
 
 from inception_lightning import CIFAR10, Digits, ImageFolder
 from inception_lightning.__main__ import main
@@ -60,6 +61,23 @@ def test_a_split_is_stratified_disjoint_complete_and_seeded() -> None:
 def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
     with pytest.raises(InputError, match=f"cannot hold out val_fraction {fraction} of 40 images"):
         split_by_fraction(torch.arange(2).repeat(20), fraction, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_split_has_the_images_of_scikit_learns(seed: int) -> None:
+    """So runs of before are resumed on the images that they began with."""
+    random = np.random.RandomState(seed)
+    sizes = random.randint(2, 60, size=random.randint(1, 30))
+    labels = random.permutation(np.repeat(random.permutation(40)[: len(sizes)], sizes))
+    fraction = float(random.choice([0.2, 0.1, 1 / 3, 0.5, 0.8, random.rand()]))
+    try:
+        expected = train_test_split(np.arange(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
+    except ValueError:
+        with pytest.raises(SplitInputError, match="needs one of each"):
+            split_by_fraction(torch.from_numpy(labels), fraction, seed)
+    else:
+        found = split_by_fraction(torch.from_numpy(labels), fraction, seed)
+        assert [side.tolist() for side in found] == [sorted(side) for side in expected]
 
 
 def test_a_class_of_one_image_is_refused() -> None:
