@@ -103,7 +103,10 @@ def find(name: str) -> Entry:
 
 def describe(entry: Entry) -> dict[str, Any]:
     """A network's row in the overview, as plain data."""
-    net = skeleton(entry.variant, {"aux": True})
+    return _row(entry, skeleton(entry.variant, {"aux": True}))
+
+
+def _row(entry: Entry, net: Inception) -> dict[str, Any]:
     parameters, macs = count_parameters(net), count_macs(net)
     heads = {part for part in parameters if part.startswith("aux_heads.")}
     return {
@@ -141,7 +144,7 @@ def detail(entry: Entry) -> dict[str, Any]:
         | {"parameters": parameters[name], "macs": macs[name]}
         for name, shape in rows.items()
     ]
-    return describe(entry) | {
+    return _row(entry, net) | {
         "stages": stages,
         "presets": [_preset(entry.variant, name) for name in presets(entry.variant)],
     }

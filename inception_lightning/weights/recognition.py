@@ -50,12 +50,9 @@ def recognise(tensors: Mapping[str, Tensor], name: str) -> Recognised:
         return Recognised(None, _below(tensors, ours[0], "classifier", name))
     if "classifier.weight" in tensors:
         return Recognised(None, dict(tensors))
+    modules = {prefix: _modules(tensors, prefix) for prefix in _prefixes(tensors)}
     share, prefix, layout = max(
-        (
-            (_share(layout, _modules(tensors, prefix)), prefix, layout)
-            for prefix in _prefixes(tensors)
-            for layout in LAYOUTS
-        ),
+        ((_share(layout, below), prefix, layout) for prefix, below in modules.items() for layout in LAYOUTS),
         key=lambda found: found[0],
     )
     if share < 0.5:

@@ -43,8 +43,14 @@ def shards(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("address", ["{}", "local:{}"])  # as a folder, and as an address is read
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("workers", "address"),  # of a folder, and as an address is read
+    [
+        (0, "{}"),
+        (2, "local:{}"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, "{}"), (0, "local:{}"))),
+    ],
+)
 def test_batches_of_shards_are_those_of_the_folder(folder: Path, shards: Path, address: str, workers: int) -> None:
     options = {"image_size": 16, "batch_size": 10, "num_workers": workers, "seed": 3}
     one, other = ImageFolder(root=folder, **options), Shards(root=address.format(shards), **options)  # type: ignore[arg-type]

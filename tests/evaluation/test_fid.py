@@ -13,16 +13,22 @@ from torchvision.models.inception import Inception3
 from inception_lightning.errors import InputError
 from inception_lightning.evaluation.fid import Moments, features, frechet_distance
 from inception_lightning.loading.listing import image_files
+from inception_lightning.models import Inception
+from inception_lightning.models.initialisation import NoDraws
 from inception_lightning.weights.load import pretrained
 
 
 def state_of_2015() -> dict[str, Tensor]:
     """Weights of the FID network's shapes, random; the activations keep their size."""
     torch.manual_seed(0)
-    net = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
+    with NoDraws():
+        net = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.Linear):
+            nn.init.kaiming_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.1)  # type: ignore[arg-type]
             nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
@@ -31,10 +37,10 @@ def state_of_2015() -> dict[str, Tensor]:
 
 
 def photos(folder: Path, seed: int, noise: float = 0.0) -> Path:
-    """Eight smooth images of two sizes, and their noise."""
+    """Four smooth images of two sizes, and their noise."""
     folder.mkdir()
     random, noises = np.random.default_rng(seed), np.random.default_rng(seed + 100)
-    for number in range(8):
+    for number in range(4):
         colours = Image.fromarray(random.integers(0, 256, (4, 4, 3), np.uint8))
         image = np.asarray(colours.resize((180, 120 + 40 * (number % 2)), Image.Resampling.BICUBIC), np.float64)
         noisy = (image + noise * noises.normal(size=image.shape)).clip(0, 255)
@@ -49,6 +55,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def net(weights: Path) -> Inception:
+    net = pretrained(weights).eval()
+    assert net.config["init_args"]["preset"] == "fid"
+    return net
+
+
 @pytest.fixture
 def peer(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """pytorch-fid with the same weights: the distance of two folders, in features of some length."""
@@ -60,39 +73,36 @@ def peer(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return distance
 
 
-def ours(weights: Path, *folders: Path, stage: str | None = None) -> list[Moments]:
-    net = pretrained(weights).eval()
-    assert net.config["init_args"]["preset"] == "fid"
+def ours(net: Inception, *folders: Path, stage: str | None = None) -> list[Moments]:
     return [Moments.of(features(net, image_files(folder), stage=stage, batch_size=3)) for folder in folders]
 
 
-def test_as_pytorch_fid_at_the_second_pool(weights: Path, peer: Any, tmp_path: Path) -> None:
+def test_as_pytorch_fid_at_the_second_pool(net: Inception, peer: Any, tmp_path: Path) -> None:
     real, generated = photos(tmp_path / "real", 0), photos(tmp_path / "generated", 1)
-    distance = frechet_distance(*ours(weights, real, generated, stage="stem"))
+    distance = frechet_distance(*ours(net, real, generated, stage="stem"))
     assert distance == pytest.approx(peer(real, generated, 192), rel=1e-5)
 
 
-def test_one_image_has_pytorch_fids_features(weights: Path, peer: Any, tmp_path: Path) -> None:
+def test_one_image_has_pytorch_fids_features(net: Inception, peer: Any, tmp_path: Path) -> None:
     folder = photos(tmp_path / "real", 0)
     file = image_files(folder)[0]
     theirs = pytorch_fid.inception.InceptionV3([2, 3])
     image = torch.tensor(np.asarray(Image.open(file))).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         expected = [out.mean((2, 3)) for out in theirs.eval()(image)]
-    net = pretrained(weights).eval()
     for stage, wanted in zip(("inception_b", None), expected, strict=True):
         assert torch.allclose(next(features(net, [file], stage=stage)), wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_as_pytorch_fid_at_the_end(weights: Path, peer: Any, tmp_path: Path) -> None:
+def test_as_pytorch_fid_at_the_end(net: Inception, peer: Any, tmp_path: Path) -> None:
     real, generated = photos(tmp_path / "real", 0), photos(tmp_path / "generated", 1)
-    assert frechet_distance(*ours(weights, real, generated)) == pytest.approx(peer(real, generated, 2048), rel=1e-5)
+    assert frechet_distance(*ours(net, real, generated)) == pytest.approx(peer(real, generated, 2048), rel=1e-5)
 
 
-def test_the_distance_grows_with_the_noise(weights: Path, tmp_path: Path) -> None:
+def test_the_distance_grows_with_the_noise(net: Inception, tmp_path: Path) -> None:
     folders = [photos(tmp_path / str(noise), 0, noise) for noise in (0, 2, 8, 32)]
-    real, *others = ours(weights, *folders, stage="stem")
+    real, *others = ours(net, *folders, stage="stem")
     distances = [frechet_distance(real, other) for other in others]
     assert 0 < distances[0] < distances[1] < distances[2]
     assert frechet_distance(real, real) == pytest.approx(0, abs=1e-9 * float(real.covariance.trace()))
@@ -128,10 +138,9 @@ def test_a_file_of_moments_is_read_as_data(tmp_path: Path) -> None:
             Moments.read(tmp_path / f"{name}.npz")
 
 
-def test_what_is_no_image_or_stage_is_refused(weights: Path, tmp_path: Path) -> None:
+def test_what_is_no_image_or_stage_is_refused(net: Inception, tmp_path: Path) -> None:
     folder = photos(tmp_path / "real", 0)
     (folder / "0.png").write_bytes(b"")
-    net = pretrained(weights).eval()
     with pytest.raises(InputError, match=r"cannot read the image .*0.png"):
         list(features(net, image_files(folder)))
     with pytest.raises(InputError, match="there is no stage mixed_7c: InceptionV3 has stem, inception_a"):

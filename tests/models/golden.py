@@ -5,7 +5,8 @@ papers' widths summed up by hand; parameters per stage were counted in torchvisi
 computed from the widths, never read off these networks.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,9 +19,21 @@ from inception_lightning.models import (
     InceptionV3,
     InceptionV4,
 )
+from inception_lightning.models.initialisation import NoDraws
 
 Variant: TypeAlias = Callable[..., Inception]
 Stages: TypeAlias = dict[str, tuple[int, tuple[int, int, int]]]
+
+
+def shallow(variant: Variant) -> dict[str, Any]:
+    """Depths that leave each kind of block, for what a block more would only repeat; a few variants know none."""
+    return {"depths": (1, 1, 2)} if "depths" in inspect.signature(variant).parameters else {}
+
+
+def bare(variant: Variant, knobs: Mapping[str, Any]) -> Inception:
+    """The network in evaluation mode, its weights not drawn."""
+    with NoDraws():
+        return variant(**knobs).eval()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import torchvision
 from pytorchcv.model_provider import get_model
 from torch import Tensor, nn
 
+from inception_lightning.models.initialisation import NoDraws
+
 StateDict = dict[str, Tensor]
 
 
@@ -90,13 +92,17 @@ PEERS: dict[tuple[str, str], tuple[Callable[[], nn.Module], Callable[[nn.Module]
 
 
 def calibrate(net: nn.Module, images: Tensor) -> None:
-    """Give batch norm the statistics of ``images``: with its initial ones the logits of deep networks explode."""
+    """Draw weights, and give batch norm the statistics of ``images``: with its initial ones deep networks explode."""
     for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.uniform_(module.bias, -0.1, 0.1)
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
             module.momentum = None
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-    net.train()
+            module.train()
     with torch.no_grad():
         net(images)
     net.eval()
@@ -104,13 +110,14 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
 
 @cache
 def peer(variant: str, name: str) -> tuple[StateDict, Tensor, Tensor]:
-    """A peer's state dict in float64, images, and its logits for them in evaluation."""
+    """A peer's state dict, images, and its logits for them in evaluation, computed in float64."""
     torch.manual_seed(0)
     make, state_dict = PEERS[variant, name]
-    net = make().double()
-    size = 299 if (variant, name) == ("InceptionV3", "torchvision") else 96  # its head trains on nothing smaller
-    images = torch.rand(2, 3, size, size, dtype=torch.float64)
+    with NoDraws():
+        net = make().eval()
+    images = torch.rand(2, 3, 96, 96)
     calibrate(net, images)
+    state = {key: tensor.clone() for key, tensor in state_dict(net).items()}
     with torch.no_grad():
-        logits: Any = net(images)
-    return dict(state_dict(net)), images, logits
+        logits: Any = net.double()(images.double())
+    return state, images.double(), logits

@@ -1,7 +1,8 @@
 """The same weights give the peers' numbers, in float64: logits, heads' logits, loss and every gradient."""
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,27 +23,31 @@ from inception_lightning.models import (
     InceptionV3,
     InceptionV4,
 )
+from inception_lightning.models.initialisation import NoDraws
 from tests.models.golden import Variant
 
 TOLERANCE = 1e-6  # relative; float64 gives about 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """A peer's network and ours; ``sizes`` of the square images in pixels, those in ``slow`` before a release."""
+    """Our network and the peers that it equals.
 
-    name: str
-    peer: Callable[[], nn.Module]
+    ``peers`` each have their name; ``sizes`` of the square images in pixels, those in ``slow`` before a release.
+    """
+
     variant: Variant
+    peers: dict[str, Callable[[], nn.Module]]
     sizes: tuple[int, ...]
     knobs: dict[str, Any] = field(default_factory=dict)
     slow: tuple[int, ...] = ()
 
-    def runs(self) -> list[Any]:
-        """One test per size."""
-        runs = [pytest.param(self, size, id=f"{self.name}-{size}") for size in self.sizes]
-        marks = pytest.mark.slow
-        return runs + [pytest.param(self, size, id=f"{self.name}-{size}", marks=marks) for size in self.slow]
+    def runs(self) -> Iterator[Any]:
+        """One test per size and peer: for all peers at one size, ours is computed once."""
+        for size in (*self.sizes, *self.slow):
+            marks = (pytest.mark.slow,) if size in self.slow else ()
+            for name, peer in self.peers.items():
+                yield pytest.param(self, peer, size, id=f"{name}-{size}", marks=marks)
 
 
 def torchvision_googlenet() -> nn.Module:
@@ -74,29 +79,57 @@ def from_pytorchcv(name: str, count_include_pad: bool | None = None) -> Callable
 
 
 PADDED = {"count_include_pad": True}
-FACENET = {"preset": "facenet"}
+NOT_PADDED = Case(
+    InceptionV3, {"pytorchcv-v3-not-padded": from_pytorchcv("inceptionv3", False)}, (139,), {"aux": False}, slow=(107,)
+)
 CASES = [
-    Case("torchvision-googlenet", torchvision_googlenet, GoogLeNet, (64, 101), {"preset": "torchvision"}),
-    Case("torchvision-v3", torchvision_v3_without_head, InceptionV3, (107, 139), PADDED | {"aux": False}),
-    Case("torchvision-v3-head", torchvision_v3, InceptionV3, (299,), PADDED, slow=(331,)),
+    Case(GoogLeNet, {"torchvision-googlenet": torchvision_googlenet}, (64, 101), {"preset": "torchvision"}),
+    Case(InceptionV2, {"pytorchcv-bn": from_pytorchcv("bninception")}, (64, 96), {"preset": "cadene"}),
     Case(
-        "timm-v3",
-        from_timm("inception_v3", aux_logits=False),
         InceptionV3,
-        (139,),
+        {
+            "torchvision-v3": torchvision_v3_without_head,
+            "timm-v3": from_timm("inception_v3", aux_logits=False),
+            "pytorchcv-v3": from_pytorchcv("inceptionv3"),
+        },
+        (107,),
         PADDED | {"aux": False},
-        slow=(107,),
+        slow=(139,),
     ),
-    Case("timm-v3-head", from_timm("inception_v3", aux_logits=True), InceptionV3, (), PADDED, slow=(299, 331)),
-    Case("timm-v4", from_timm("inception_v4"), InceptionV4, (107,), slow=(139,)),
-    Case("timm-resnet-v2", from_timm("inception_resnet_v2"), InceptionResNetV2, (107,), slow=(139,)),
-    Case("pytorchcv-bn", from_pytorchcv("bninception"), InceptionV2, (64, 96), {"preset": "cadene"}),
-    Case("pytorchcv-v3", from_pytorchcv("inceptionv3"), InceptionV3, (107,), PADDED | {"aux": False}, slow=(139,)),
-    Case("pytorchcv-v3-not-padded", from_pytorchcv("inceptionv3", False), InceptionV3, (107, 139), {"aux": False}),
-    Case("pytorchcv-v4", from_pytorchcv("inceptionv4"), InceptionV4, (139,), slow=(107,)),
-    Case("pytorchcv-resnet-v1", from_pytorchcv("inceptionresnetv1"), InceptionResNetV1, (107, 139), FACENET),
-    Case("pytorchcv-resnet-v2", from_pytorchcv("inceptionresnetv2"), InceptionResNetV2, (139,), slow=(107,)),
+    Case(InceptionV3, {"torchvision-v3-head": torchvision_v3}, (299,), PADDED, slow=(331,)),
+    Case(InceptionV3, {"timm-v3-head": from_timm("inception_v3", aux_logits=True)}, (), PADDED, slow=(299, 331)),
+    NOT_PADDED,
+    Case(
+        InceptionV4,
+        {"timm-v4": from_timm("inception_v4"), "pytorchcv-v4": from_pytorchcv("inceptionv4")},
+        (107,),
+        slow=(139,),
+    ),
+    Case(
+        InceptionResNetV1,
+        {"pytorchcv-resnet-v1": from_pytorchcv("inceptionresnetv1")},
+        (107,),
+        {"preset": "facenet"},
+        slow=(139,),
+    ),
+    Case(
+        InceptionResNetV2,
+        {
+            "timm-resnet-v2": from_timm("inception_resnet_v2"),
+            "pytorchcv-resnet-v2": from_pytorchcv("inceptionresnetv2"),
+        },
+        (107,),
+        slow=(139,),
+    ),
 ]
+
+
+def without_dropout(net: nn.Module) -> nn.Module:
+    """The network in float64; what it drops in training would be other features than those of the other one."""
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return net.double()
 
 
 def calibrate(net: nn.Module, images: Tensor) -> None:
@@ -106,57 +139,68 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
             module.momentum = None
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
     with torch.no_grad():
         net.train()(images)
 
 
 def pairs(peer: dict[str, Tensor], net: dict[str, Tensor]) -> list[tuple[str, Tensor, Tensor]]:
-    """Entry by entry, heads last: the tables are written in the order in which the peers define their layers."""
+    """The peer's names, entry by entry, heads last, with its tensor and ours of the same shape.
+
+    The tables are written in the order in which the peers define their layers.
+    """
     theirs = sorted(peer.items(), key=lambda item: item[0].lower().startswith("aux"))
     ours = sorted(net.items(), key=lambda item: item[0].startswith("aux_heads"))
     assert [value.numel() for _, value in theirs] == [value.numel() for _, value in ours]
-    return [(name, a.reshape(b.shape), b) for (_, a), (name, b) in zip(theirs, ours, strict=True)]
+    return [(name, a, b.reshape(a.shape)) for (name, a), (_, b) in zip(theirs, ours, strict=True)]
 
 
-def outputs(peer: nn.Module, images: Tensor) -> list[Tensor]:
-    """The peer's logits and then its heads', first head first; torchvision's GoogLeNet gives them last first."""
-    result = peer(images)
+def outputs(net: nn.Module, images: Tensor) -> list[Tensor]:
+    """The logits and, in training, then the heads', first head first; torchvision's GoogLeNet gives them last first."""
+    if isinstance(net, Inception) and net.training:
+        logits, aux = net.forward_with_aux(images)
+        return [logits, *aux.values()]
+    result = net(images)
     if isinstance(result, Tensor):
         return [result]
     logits, *heads = result
     return [logits, *reversed(heads)]
 
 
+def largest(values: Tensor) -> float:
+    """The largest absolute value."""
+    return torch.linalg.vector_norm(values, math.inf).item()
+
+
 def difference(ours: Tensor, theirs: Tensor, floor: float = 0.0) -> float:
     """The largest difference, relative to the largest of their values or to ``floor``."""
-    return (ours - theirs).abs().max().item() / max(theirs.abs().max().item(), floor)
+    return largest(ours - theirs) / max(largest(theirs), floor)
 
 
-def compare(peer: nn.Module, net: Inception, size: int) -> dict[str, float]:
-    """The relative differences after the same weights, images and labels."""
-    images, labels = torch.randn(2, 3, size, size, dtype=torch.float64), torch.tensor([1, 100])
-    for each in (peer, net):
-        each.zero_grad()
-        calibrate(each.double(), images)
-    net.load_state_dict({name: theirs for name, theirs, _ in pairs(peer.state_dict(), net.state_dict())})
+@dataclass(frozen=True)
+class Numbers:
+    """What a network makes of `images_of` a size; ``eval`` of the first one alone."""
+
+    eval: Tensor
+    train: list[Tensor]
+    loss: Tensor
+    gradients: dict[str, Tensor]
+
+
+def images_of(size: int) -> Tensor:
+    return torch.randn(2, 3, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(size))
+
+
+def numbers(net: nn.Module, size: int) -> Numbers:
+    """Logits in evaluation; logits, the heads' logits, loss and gradients in training."""
+    images, labels = images_of(size), torch.tensor([1, 100])
     with torch.no_grad():
-        found = {"eval logits": difference(net.eval()(images), outputs(peer.eval(), images)[0])}
-    logits, heads = net.train().forward_with_aux(images)
-    ours, theirs = [logits, *heads.values()], outputs(peer.train(), images)
-    found["train logits"] = difference(logits, theirs[0])
-    found["heads"] = max([difference(a, b) for a, b in zip(ours[1:], theirs[1:], strict=True)], default=0.0)
-    losses = []
-    for results in (ours, theirs):
-        loss = sum((net.aux_weight * cross_entropy(head, labels) for head in results[1:]), torch.zeros(()))
-        losses.append(cross_entropy(results[0], labels) + loss)
-        losses[-1].backward()
-    found["loss"] = difference(losses[0].detach(), losses[1].detach())
-    grads = pairs(gradients(peer), gradients(net))
-    floor = 1e-6 * max(b.abs().max().item() for _, b, _ in grads)  # a bias before batch norm has none but rounding
-    found["gradients"] = max(difference(ours, theirs, floor) for _, theirs, ours in grads)
-    return found
+        alone = outputs(net.eval(), images[:1])[0]
+    logits, *heads = outputs(net.train(), images)
+    loss = cross_entropy(logits, labels)
+    for head in heads:
+        loss = loss + 0.3 * cross_entropy(head, labels)
+    loss.backward()
+    return Numbers(alone, [logits.detach(), *(head.detach() for head in heads)], loss.detach(), gradients(net))
 
 
 def gradients(net: nn.Module) -> dict[str, Tensor]:
@@ -166,21 +210,44 @@ def gradients(net: nn.Module) -> dict[str, Tensor]:
     return {name: grad for name, grad in grads.items() if grad is not None}
 
 
-@functools.lru_cache(maxsize=1)  # for all sizes of a case; networks of several do not fit into memory
-def networks(name: str) -> tuple[nn.Module, Inception]:
-    (case,) = [case for case in CASES if case.name == name]
-    return case.peer(), case.variant(**case.knobs)
-
-
-@pytest.mark.parametrize(("case", "size"), [run for case in CASES for run in case.runs()])
-def test_logits_heads_loss_and_every_gradient_equal_the_peers(case: Case, size: int) -> None:
+@functools.lru_cache(maxsize=1)  # for all peers of a case; networks of several do not fit into memory
+def ours(case: Case, size: int) -> tuple[dict[str, Tensor], Numbers]:
+    """Our network's state dict before its step of training, and its numbers."""
     torch.manual_seed(0)
-    found = compare(*networks(case.name), size)
-    print(case.name, size, found)
+    net = without_dropout(case.variant(**case.knobs))
+    calibrate(net, images_of(size)[..., :139, :139])  # more pixels give the same statistics
+    moved = dict(net.named_buffers())
+    state = {name: tensor.clone() if name in moved else tensor for name, tensor in net.state_dict().items()}
+    return state, numbers(net, size)
+
+
+def compare(case: Case, peer: Callable[[], nn.Module], size: int) -> dict[str, float]:
+    """The relative differences after the same weights, images and labels."""
+    state, found = ours(case, size)
+    with NoDraws():  # it takes our weights
+        net = without_dropout(peer())
+    net.load_state_dict({name: our for name, _, our in pairs(net.state_dict(), state)})
+    theirs = numbers(net, size)
+    grads = pairs(theirs.gradients, found.gradients)
+    floor = 1e-6 * max(largest(their) for _, their, _ in grads)  # a bias before batch norm has none but rounding
+    heads = zip(found.train[1:], theirs.train[1:], strict=True)
+    return {
+        "eval logits": difference(found.eval, theirs.eval),
+        "train logits": difference(found.train[0], theirs.train[0]),
+        "heads": max([difference(our, their) for our, their in heads], default=0.0),
+        "loss": difference(found.loss, theirs.loss),
+        "gradients": max(difference(our, their, floor) for _, their, our in grads),
+    }
+
+
+@pytest.mark.parametrize(("case", "peer", "size"), [run for case in CASES for run in case.runs()])
+def test_logits_heads_loss_and_every_gradient_equal_the_peers(
+    case: Case, peer: Callable[[], nn.Module], size: int
+) -> None:
+    found = compare(case, peer, size)
     assert {name: value for name, value in found.items() if not value <= TOLERANCE} == {}
 
 
 def test_the_comparison_sees_whether_average_pools_count_their_padding() -> None:
-    torch.manual_seed(0)
-    found = compare(from_pytorchcv("inceptionv3")(), InceptionV3(aux=False), 107)
+    found = compare(NOT_PADDED, from_pytorchcv("inceptionv3"), NOT_PADDED.sizes[0])
     assert min(found["eval logits"], found["train logits"], found["gradients"]) > 1e-3

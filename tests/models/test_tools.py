@@ -20,7 +20,7 @@ from inception_lightning.models import InceptionResNetV1, InceptionV2, Inception
 from inception_lightning.models.cost import count_macs
 from inception_lightning.models.passes import faster
 from inception_lightning.weights.public import TIMM_RESNET
-from tests.models.golden import GOLDEN, Golden, Variant
+from tests.models.golden import GOLDEN, Golden, Variant, shallow
 from tests.models.test_network import VARIANTS
 
 SMALL: dict[str, Any] = {"width": 0.1, "stem": "small"}
@@ -34,7 +34,7 @@ def images(size: int = 32, batch: int = 2) -> Tensor:
 @pytest.mark.parametrize("passed", [False, True], ids=["plain", "faster"])
 @pytest.mark.parametrize("row", GOLDEN, ids=str)
 def test_torchvisions_feature_extractor_gives_every_endpoint(row: Golden, passed: bool) -> None:
-    net = row.variant(7, width=0.05, **row.knobs).double()
+    net = row.variant(7, width=0.05, **row.knobs, **shallow(row.variant)).double()
     net = faster(net) if passed else net
     extractor = create_feature_extractor(net, return_nodes=list(net.stages))
     for mode in (True, False):
@@ -82,7 +82,7 @@ def test_torch_exports_and_compiles_the_network(variant: Variant, passed: bool) 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_counts_are_torchs_part_by_part(variant: Variant) -> None:
-    net = variant(7, **SMALL, aux=True).eval()
+    net = variant(7, **SMALL, **shallow(variant), aux=True).eval()
     net.image_size = 32
     parts: dict[str, int] = {}
     ends = net.endpoints(images(32, 1))
@@ -112,7 +112,7 @@ UNCOUNTED = (nn.BatchNorm2d, nn.BatchNorm1d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d
 def test_thop_gives_torchs_count(variant: Variant) -> None:
     import thop
 
-    net = variant(7, **SMALL, aux=False).eval()
+    net = variant(7, **SMALL, **shallow(variant), aux=False).eval()
     nothing = dict.fromkeys(UNCOUNTED, lambda *_: None)  # thop counts these too, and torch does not
     found, parameters = thop.profile(copy.deepcopy(net), (images(32, 1),), custom_ops=nothing, verbose=False)
     assert found == torchs_count(net)
@@ -121,7 +121,7 @@ def test_thop_gives_torchs_count(variant: Variant) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_ptflops_gives_torchs_count(variant: Variant) -> None:
-    net = variant(7, **SMALL, aux=False).eval()
+    net = variant(7, **SMALL, **shallow(variant), aux=False).eval()
     biases = 0  # ptflops counts an addition of a bias as one operation, and torch does not
 
     def add(module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -147,7 +147,7 @@ def rectified(relu: nn.Module, gradients: Any, _: Any) -> Any:
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_captums_guided_backpropagation_meets_the_relus(variant: Variant) -> None:
-    net = variant(7, **SMALL, aux=False).eval()
+    net = variant(7, **SMALL, **shallow(variant), aux=False).eval()
     x = images().requires_grad_()
     guided = GuidedBackprop(net).attribute(x, target=1)
     (plain,) = torch.autograd.grad(net(x)[:, 1].sum(), x)
@@ -173,7 +173,7 @@ def test_timm_prepares_images_as_the_network_wants_them() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_pretrained_cfg_and_feature_info_have_timms_fields(variant: Variant) -> None:
-    net = variant(7, **SMALL)
+    net = variant(7, **SMALL, **shallow(variant))
     theirs: Any = create_model("test_resnet", pretrained=False)
     assert net.pretrained_cfg.keys() <= set(PretrainedCfg.__dataclass_fields__)
     assert net.feature_info[0].keys() == set(theirs.feature_info[0])
@@ -199,7 +199,7 @@ def test_torchao_quantises_every_convolution() -> None:
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e  # 7 s
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
-    net = InceptionV3(7, width=0.1, aux=False).eval()
+    net = InceptionV3(7, width=0.1, depths=(1, 1, 1), aux=False).eval()
     quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
     prepared = prepare_pt2e(torch.export.export(net, (images(96),)).module(), quantizer)
     prepared(images(96))

@@ -81,7 +81,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A network that a Python program, without the command line, trained for five steps."""
     folder = tmp_path_factory.mktemp("trained")
     torch.manual_seed(0)
-    module, data = InceptionClassifier(tiny(), optimizer=SGD, label_smoothing=0.1), Digits(batch_size=50)
+    module, data = InceptionClassifier(tiny(), optimizer=SGD, label_smoothing=0.1), Digits(batch_size=50, num_workers=0)
     running = trainer(
         folder, max_epochs=1, limit_train_batches=5, log_every_n_steps=1, logger=CSVLogger(folder, "", "")
     )
@@ -143,7 +143,7 @@ def test_a_steps_numbers_pass_by_lightnings_log_once_and_are_those_of_the_last_s
             return self.last
 
     running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
-    running.fit(Watched(tiny(), optimizer=SGD), datamodule=Digits(batch_size=4))
+    running.fit(Watched(tiny(), optimizer=SGD), datamodule=Digits(batch_size=4, num_workers=0))
     of_steps = [name for name in Watched.names if name.startswith(("train/loss", "train/lr"))]
     assert sorted(of_steps) == ["train/loss", "train/loss_inception_b", "train/loss_main", "train/lr"]
     assert running.callback_metrics["train/loss"] == Watched.last
@@ -225,7 +225,7 @@ def test_weights_of_another_network_are_refused(trained: Trained, tmp_path: Path
 
 def test_everything_that_is_trained_gets_a_gradient(tmp_path: Path) -> None:
     module = InceptionClassifier(tiny(), optimizer=SGD)
-    trainer(tmp_path, max_steps=1, limit_val_batches=0).fit(module, Digits())
+    trainer(tmp_path, max_steps=1, limit_val_batches=0).fit(module, Digits(num_workers=0))
     assert [name for name, parameter in module.named_parameters() if parameter.grad is None] == []
 
 
@@ -236,7 +236,7 @@ def test_a_head_of_weight_0_is_frozen_and_nothing_trained_is_unused(tmp_path: Pa
     assert frozen == head != set()
     before = [buffer.clone() for buffer in net_of(module).aux_heads.buffers()]
     running = trainer(tmp_path, max_steps=1, limit_val_batches=0)
-    running.fit(module, Digits())
+    running.fit(module, Digits(num_workers=0))
     without = {name for name, parameter in module.named_parameters() if parameter.grad is None}
     assert without == head
     assert "train/loss_inception_b" not in running.callback_metrics
@@ -298,9 +298,9 @@ def test_top5_is_left_out_where_there_are_five_classes_and_it_is_said(
 def test_data_that_do_not_fit_the_network_are_refused(tmp_path: Path, stage: str) -> None:
     run = getattr(trainer(tmp_path), stage)
     with pytest.raises(InputError, match="the network has num_classes 7 and Digits has 10"):
-        run(InceptionClassifier(tiny(7)), datamodule=Digits())
+        run(InceptionClassifier(tiny(7)), datamodule=Digits(num_workers=0))
     with pytest.raises(InputError, match="InceptionV3 needs images of at least 75 x 75 pixels and got 16 x 16"):
-        run(InceptionClassifier(InceptionV3(10, width=0.05)), datamodule=Digits())
+        run(InceptionClassifier(InceptionV3(10, width=0.05)), datamodule=Digits(num_workers=0))
 
 
 def test_plain_loaders_do_as_well(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_the_schedule_advances_every_epoch_or_every_step(tmp_path: Path, interva
     halve = functools.partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
     module = InceptionClassifier(tiny(), optimizer=SGD, lr_scheduler=halve, lr_interval=interval)
     running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
-    running.fit(module, Digits(batch_size=4))
+    running.fit(module, Digits(batch_size=4, num_workers=0))
     assert running.optimizers[0].param_groups[0]["lr"] == pytest.approx(expected)
 
 
@@ -374,7 +374,7 @@ def test_training_starts_from_weights_and_its_checkpoint_needs_them_no_more(tmp_
     assert torch.equal(module.net.state_dict()[stem], source.state_dict()[stem])
     assert module.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
     fitting = trainer(tmp_path, fast_dev_run=True)
-    fitting.fit(module, datamodule=Digits())
+    fitting.fit(module, datamodule=Digits(num_workers=0))
     fitting.save_checkpoint(tmp_path / "trained.ckpt")
     file.unlink()
     again = InceptionClassifier.load_from_checkpoint(tmp_path / "trained.ckpt")
@@ -449,7 +449,7 @@ def test_ones_own_metrics_and_loss_are_exact_over_two_processes(tmp_path: Path) 
 def test_ones_own_loss_serves_the_heads_and_its_parts_are_logged(tmp_path: Path) -> None:
     module = with_own_parts()
     running = trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
-    running.fit(module, Digits(batch_size=8))
+    running.fit(module, Digits(batch_size=8, num_workers=0))
     logged = running.callback_metrics
     main, head = logged["train/loss_main"].item(), logged["train/loss_inception_b"].item()
     assert 0 < main < 2  # a hinge of ten classes; cross-entropy starts above 2
@@ -459,7 +459,7 @@ def test_ones_own_loss_serves_the_heads_and_its_parts_are_logged(tmp_path: Path)
 
 def test_a_checkpoint_with_ones_own_loss_rebuilds_itself_or_says_what_to_give(tmp_path: Path) -> None:
     saved = trainer(tmp_path, fast_dev_run=True)
-    saved.fit(with_own_parts(), Digits(batch_size=8))
+    saved.fit(with_own_parts(), Digits(batch_size=8, num_workers=0))
     saved.save_checkpoint(tmp_path / "a.ckpt")
     sentence = (
         r"a\.ckpt does not say how its metrics is made: give it again, load_from_checkpoint\(path, metrics=\.\.\.\)"
@@ -476,7 +476,7 @@ def test_a_checkpoint_with_ones_own_loss_rebuilds_itself_or_says_what_to_give(tm
 @pytest.mark.parametrize("loss", [FocalLoss(1.5), BinaryCrossEntropy(), None])
 def test_losses_of_ours_are_rebuilt(tmp_path: Path, loss: nn.Module | None) -> None:
     saved = trainer(tmp_path, fast_dev_run=True)
-    saved.fit(InceptionClassifier(tiny(), loss=loss, optimizer=SGD), Digits(batch_size=8))
+    saved.fit(InceptionClassifier(tiny(), loss=loss, optimizer=SGD), Digits(batch_size=8, num_workers=0))
     saved.save_checkpoint(tmp_path / "a.ckpt")
     again = InceptionClassifier.load_from_checkpoint(tmp_path / "a.ckpt").loss
     assert type(again) is type(loss or nn.CrossEntropyLoss())
@@ -538,7 +538,7 @@ def test_a_plain_network_trains_and_must_be_given_again(tmp_path: Path) -> None:
     net.layer = nn.Conv2d(3, 10, 1)
     module = InceptionClassifier(net, optimizer=SGD, mixup=0.2)
     running = trainer(tmp_path, max_epochs=1, limit_train_batches=2, limit_val_batches=1)
-    running.fit(module, Digits(batch_size=8))
+    running.fit(module, Digits(batch_size=8, num_workers=0))
     running.save_checkpoint(tmp_path / "plain.ckpt")
     with pytest.raises(
         InputError, match=r"does not say how its net is made: .*load_from_checkpoint\(path, net=\.\.\.\)"
@@ -569,7 +569,7 @@ def test_losses_that_cannot_be_had_are_refused(loss: Any, smoothing: float, expe
 def test_a_metric_that_is_no_number_is_refused(tmp_path: Path) -> None:
     module = InceptionClassifier(tiny(), metrics={"each": MulticlassF1Score(num_classes=10, average=None)})
     with pytest.raises(InputError, match=r"model.metrics: each is no single number: choose an average"):
-        trainer(tmp_path).validate(module, Digits(), verbose=False)
+        trainer(tmp_path).validate(module, Digits(num_workers=0), verbose=False)
 
 
 @pytest.mark.parametrize(
@@ -584,7 +584,7 @@ def test_what_an_optimizer_or_schedule_refuses_is_said(
 ) -> None:
     module = InceptionClassifier(tiny(), optimizer=optimizer, lr_scheduler=schedule)
     with pytest.raises(InputError, match=expected):
-        trainer(tmp_path, fast_dev_run=True).fit(module, Digits(batch_size=8))
+        trainer(tmp_path, fast_dev_run=True).fit(module, Digits(batch_size=8, num_workers=0))
 
 
 def test_a_schedule_that_watches_a_figure_is_told_it(tmp_path: Path) -> None:
@@ -593,7 +593,7 @@ def test_a_schedule_that_watches_a_figure_is_told_it(tmp_path: Path) -> None:
     )  # no figure is good enough
     module = InceptionClassifier(tiny(), optimizer=SGD, lr_scheduler=plateau, lr_monitor="val/top1")
     running = trainer(tmp_path, max_epochs=3, limit_train_batches=1, limit_val_batches=1)
-    running.fit(module, Digits(batch_size=8))
+    running.fit(module, Digits(batch_size=8, num_workers=0))
     schedule = running.lr_scheduler_configs[0]
     assert schedule.monitor == "val/top1"
     assert running.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.5**3)
@@ -603,7 +603,7 @@ def test_one_cycle_knows_its_length(tmp_path: Path) -> None:
     cycle = functools.partial(OneCycleLR, max_lr=0.1)
     module = InceptionClassifier(tiny(), optimizer=SGD, lr_scheduler=cycle)
     running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
-    running.fit(module, Digits(batch_size=8))
+    running.fit(module, Digits(batch_size=8, num_workers=0))
     schedule = running.lr_scheduler_configs[0]
     assert isinstance(schedule.scheduler, OneCycleLR)
     assert (schedule.interval, schedule.scheduler.total_steps) == ("step", 6)

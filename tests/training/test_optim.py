@@ -188,7 +188,7 @@ class Situation:
     def steps(self, tmp_path: Path) -> int:
         running = quiet_trainer(tmp_path, **vars(self))
         running.strategy.connect(InceptionClassifier(net()))
-        running.datamodule = Digits(batch_size=100)  # type: ignore[attr-defined]  # 1437 images: 14 batches
+        running.datamodule = Digits(batch_size=100, num_workers=0)  # type: ignore[attr-defined]  # 1437 images: 14 batches
         return steps_of(running)
 
 

@@ -179,4 +179,6 @@ def test_what_is_for_one_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="CrossEntropyLoss is for images with one label"):
         InceptionClassifier(net(), several_labels=True, loss=nn.CrossEntropyLoss())
     with pytest.raises(InputError, match=r"Digits's images have one label: say --model\.several_labels false"):
-        quiet_trainer(tmp_path, max_epochs=1).fit(InceptionClassifier(net(), several_labels=True), Digits())
+        quiet_trainer(tmp_path, max_epochs=1).fit(
+            InceptionClassifier(net(), several_labels=True), Digits(num_workers=0)
+        )

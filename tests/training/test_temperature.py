@@ -23,7 +23,7 @@ def module() -> InceptionClassifier:
 def test_evaluation_takes_the_temperature_of_a_checkpoint_and_training_does_not(tmp_path: Path) -> None:
     trained = module()
     running = trainer(tmp_path)
-    running.fit(trained, Digits())
+    running.fit(trained, Digits(num_workers=0))
     running.save_checkpoint(tmp_path / "a.ckpt")
     content = torch.load(tmp_path / "a.ckpt", weights_only=True)
     assert content[KEY]["temperature"] == 1.0
@@ -35,8 +35,10 @@ def test_evaluation_takes_the_temperature_of_a_checkpoint_and_training_does_not(
     with torch.inference_mode():
         torch.testing.assert_close(warm(images), trained.eval()(images) / 2.5)
     again = module()
-    trainer(tmp_path).validate(again, Digits(), ckpt_path=tmp_path / "b.ckpt", verbose=False, weights_only=True)
+    trainer(tmp_path).validate(
+        again, Digits(num_workers=0), ckpt_path=tmp_path / "b.ckpt", verbose=False, weights_only=True
+    )
     assert again.temperature == 2.5
     further = module()
-    trainer(tmp_path).fit(further, Digits(), ckpt_path=tmp_path / "b.ckpt", weights_only=True)
+    trainer(tmp_path).fit(further, Digits(num_workers=0), ckpt_path=tmp_path / "b.ckpt", weights_only=True)
     assert further.temperature == 1.0

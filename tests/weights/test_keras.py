@@ -16,12 +16,18 @@ from tests.weights.kerases import Kerases, inception_resnet_v2, inception_v3, wr
 WIDTH = 0.1
 
 
-@pytest.mark.parametrize(
-    ("forward", "variant"), [(inception_v3, InceptionV3), (inception_resnet_v2, InceptionResNetV2)]
-)
-@pytest.mark.parametrize(
-    ("write", "name"), [(write_h5, "w.h5"), (write_keras, "w.keras"), (write_keras, "w.weights.h5")]
-)
+V3, RESNET = (inception_v3, InceptionV3), (inception_resnet_v2, InceptionResNetV2)
+CASES = [
+    *((*V3, write, name) for write, name in ((write_h5, "w.h5"), (write_keras, "w.keras"))),
+    *((*network, write_keras, "w.weights.h5") for network in (V3, RESNET)),
+    *(
+        pytest.param(*RESNET, write, name, marks=pytest.mark.slow)
+        for write, name in ((write_h5, "w.h5"), (write_keras, "w.keras"))
+    ),
+]
+
+
+@pytest.mark.parametrize(("forward", "variant", "write", "name"), CASES)
 @torch.no_grad()
 def test_keras_files_give_keras_logits(
     forward: Callable[..., Any], variant: Any, write: Callable[..., None], name: str, tmp_path: Path

@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ def v4() -> InceptionV4:
     return InceptionV4(7, **TINY).eval()
 
 
+@cache
+def trained() -> tuple[InceptionV4, dict[str, Tensor]]:
+    """A network whose weights are loaded into others, and its state dict in timm's layout."""
+    net = v4()
+    return net, export(net, "timm")
+
+
 def loaded(state: dict[str, Tensor], path: Path, twin: Any = None) -> Any:
     torch.save(state, path)
     twin = twin or v4()
@@ -35,15 +43,15 @@ def same(net: Any, twin: Any) -> bool:
 @pytest.mark.parametrize("prefix", ["backbone.", "encoder.", "module.model.", "net.backbone.features.0.", "0."])
 @pytest.mark.parametrize("peer", ["timm", None])
 def test_a_prefix_of_all_keys_is_taken_off(peer: str | None, prefix: str, tmp_path: Path) -> None:
-    net = v4()
-    state = export(net, peer) if peer else net.state_dict()
+    net, theirs = trained()
+    state = theirs if peer else net.state_dict()
     twin = loaded({f"{prefix}{key}": tensor for key, tensor in state.items()}, tmp_path / "weights.pth")
     assert same(net, twin)
 
 
 def test_a_trunk_below_a_prefix_beside_a_classifier_of_another_name(tmp_path: Path, caplog: Any) -> None:
-    net = v4()
-    state = {f"encoder.{key}": tensor for key, tensor in export(net, "timm").items() if "last_linear" not in key}
+    net, theirs = trained()
+    state = {f"encoder.{key}": tensor for key, tensor in theirs.items() if "last_linear" not in key}
     state |= {"head.weight": net.classifier.weight, "head.bias": net.classifier.bias}
     assert same(net, loaded(state, tmp_path / "weights.pth"))
     assert not [message for message in caplog.messages if "left out" in message]
@@ -99,14 +107,14 @@ def test_fids_network_is_known_by_its_classes_and_kept_out_of_the_plain_one(tmp_
 
 
 def test_what_lies_beside_a_whole_network_is_left_out_and_told(tmp_path: Path, caplog: Any) -> None:
-    net = v4()
+    net, _ = trained()
     state = {f"model.student.{key}": tensor for key, tensor in net.state_dict().items()} | {"center": torch.ones(3)}
     assert same(net, loaded(state, tmp_path / "weights.pth"))
     assert "left out, because they are not below student.: center" in caplog.text
 
 
 def test_of_two_networks_none_is_guessed() -> None:
-    net = InceptionResNetV1(3, **TINY).state_dict()
+    net = InceptionResNetV1(3, depths=(1, 1, 1), **TINY).state_dict()
     with pytest.raises(InputError, match=r"holds two networks, below student\. and teacher\."):
         recognise(
             {f"{name}.{key}": tensor for name in ("student", "teacher") for key, tensor in net.items()}, "both.pth"

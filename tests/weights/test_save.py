@@ -20,11 +20,15 @@ from inception_lightning.weights.save import export, save_weights
 TINY: dict[str, Any] = {"num_classes": 3, "width": 0.05}
 
 
-@pytest.mark.parametrize("scales", [0.3, (0.1, 0.2, 0.3), "learned"])
-@pytest.mark.parametrize(
-    ("variant", "knobs", "peer"),
-    [(InceptionResNetV1, {"preset": "facenet"}, "facenet"), (InceptionResNetV2, {}, "timm")],
-)
+V1, V2 = (InceptionResNetV1, {"preset": "facenet"}, "facenet"), (InceptionResNetV2, {}, "timm")
+SCALES = [
+    *((*V1, scales) for scales in (0.3, (0.1, 0.2, 0.3), "learned")),
+    (*V2, "learned"),
+    *(pytest.param(*V2, scales, marks=pytest.mark.slow) for scales in (0.3, (0.1, 0.2, 0.3))),
+]
+
+
+@pytest.mark.parametrize(("variant", "knobs", "peer", "scales"), SCALES)
 def test_other_residual_scales_are_folded_in(
     variant: Any, knobs: dict[str, Any], peer: str, scales: Any, tmp_path: Path
 ) -> None:
