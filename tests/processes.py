@@ -38,6 +38,8 @@ SMALL = [
     "--data.num_workers=0",
 ]
 """24 steps in three epochs, with dropout, a schedule and an auxiliary head, on real digits."""
+UNVALIDATED = ["--trainer.limit_val_batches=0", "--checkpoint.monitor=train/loss", "--checkpoint.mode=min"]
+"""For runs that are only to be there: without validation nothing is drawn at the end."""
 AVERAGED = "--ema_decay=0.99"
 FAULT = ["--trust-config", "--trainer.callbacks+=tests.faults.Fault"]
 NO_FAULT = ["--trust-config", "--trainer.callbacks=[]"]
