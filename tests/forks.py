@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = "inception_lightning"
@@ -178,6 +179,8 @@ def _become(order: dict[str, Any], output: int) -> str:
         os.execve(sys.executable, [sys.executable, "-m", order["module"], *order["words"]], environment)
     os.environ.clear()
     os.environ.update(environment)
+    rank: Any = rank_zero_only
+    rank.rank = int(environment.get("LOCAL_RANK", 0))  # Lightning has asked when it was imported
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:2] = [order["place"], *filter(None, paths)]  # in place of the server's own two
     sys.argv = [order["module"], *order["words"]]

@@ -12,9 +12,9 @@ from tests.trainers import quiet_trainer
 
 def test_the_matrix_is_that_of_the_last_validation(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    data = Digits(image_size=16, batch_size=64, num_workers=0)
-    module = InceptionClassifier(InceptionResNetV1(10, width=0.1, depths=(1, 1, 1), stem="small"))
-    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=4, callbacks=[Confusion(tmp_path)])
+    data = Digits(image_size=16, batch_size=32, num_workers=0)
+    module = InceptionClassifier(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
+    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=2, callbacks=[Confusion(tmp_path)])
     trainer.fit(module, datamodule=data)
     with (tmp_path / "confusion.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
@@ -28,8 +28,10 @@ def test_the_matrix_is_that_of_the_last_validation(tmp_path: Path) -> None:
 
 
 def test_two_batches_that_are_tried_before_training_are_no_validation(tmp_path: Path) -> None:
-    module = InceptionClassifier(InceptionResNetV1(10, width=0.1, depths=(1, 1, 1), stem="small"))
+    module = InceptionClassifier(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
     confusion = Confusion(tmp_path)
-    quiet_trainer(tmp_path, max_steps=1, callbacks=[confusion]).fit(module, datamodule=Digits(image_size=16))
+    quiet_trainer(tmp_path, max_steps=1, callbacks=[confusion]).fit(
+        module, datamodule=Digits(image_size=16, batch_size=16)
+    )
     assert confusion.counts is None
     assert not (tmp_path / "confusion.csv").exists()
