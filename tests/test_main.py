@@ -18,6 +18,21 @@ heavy = sorted({"torch", "lightning", "wandb", "jsonargparse", "numpy"} & set(sy
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print(code, heavy, usage.ru_utime + usage.ru_stime, file=sys.stderr)
 """
+UNTIL_THE_FIRST_STEP = """
+import os, sys
+import inception_lightning.commands.embed, inception_lightning.commands.explain, inception_lightning.commands.export
+from inception_lightning.commands.fit import main
+from inception_lightning.training.classifier import InceptionClassifier
+def first_step(*_):
+    print("not yet needed:", sorted(set(sys.argv[1].split()) & set(sys.modules)), file=sys.stderr, flush=True)
+    os._exit(0)
+InceptionClassifier.training_step = first_step
+main(["fit", "--wandb.mode=disabled", *sys.argv[2:]])
+"""
+NOT_YET_NEEDED = """
+    sklearn pandas matplotlib.backends.backend_agg huggingface_hub.file_download wandb
+    onnx onnxscript onnxruntime openvino torch._inductor.package pyarrow captum
+"""
 
 
 def exit_code(*args: str) -> int:
@@ -33,6 +48,12 @@ def test_help_needs_no_torch_and_less_than_a_second() -> None:
     code, heavy, seconds = re.fullmatch(r"(\d+) (\[.*\]) ([\d.]+)\n", done.stderr).groups()  # type: ignore[union-attr]
     assert (code, heavy) == ("0", "[]")
     assert float(seconds) < 1.0
+
+
+def test_nothing_is_imported_before_it_is_needed(tmp_path: Path) -> None:
+    words = [NOT_YET_NEEDED, *QUICK, *CPU, f"--trainer.default_root_dir={tmp_path}"]
+    done = subprocess.run([sys.executable, "-c", UNTIL_THE_FIRST_STEP, *words], capture_output=True, text=True)
+    assert "not yet needed: []\n" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("args", [[], ["-h"], ["--help"], ["help"]])

@@ -32,6 +32,8 @@ OF_LABELS: Styles = {
 """The same of images with several labels, whose scores are means over the labels."""
 HEAD = "train/loss_"
 HEADS = (GREEN, "#CC79A7", "#E69F00")
+PLACES = {"left": 0.08, "right": 0.985, "top": 0.94, "bottom": 0.09, "hspace": 0.16, "wspace": 0.16}
+"""Of the axes, which a layout that looks for room would take as long to find as the rest takes to draw."""
 
 Points: TypeAlias = list[tuple[float, float]]
 
@@ -48,8 +50,8 @@ def draw_curves(metrics: Path, monitor: str = "val/top1", mode: str = "max") -> 
 
     with metrics.open(newline="") as file:
         logged = curves(list(csv.DictReader(file)))
-    figure = Figure(figsize=(11, 5.6), layout="constrained")
-    upper, lower = figure.subplots(2, 2, height_ratios=(3, 1), sharex=True)
+    figure = Figure(figsize=(11, 5.6))
+    upper, lower = figure.subplots(2, 2, height_ratios=(3, 1), sharex=True, gridspec_kw=PLACES)
     losses = [name for name in logged if name.startswith(("train/loss", "val/loss"))]
     if logged.get("train/loss") == logged.get("train/loss_main"):  # without heads they are one
         losses = [name for name in losses if name != "train/loss"]

@@ -269,26 +269,3 @@ class ImageDataModule(Configurable, pl.LightningDataModule):
     @property
     def _workers(self) -> int:
         return self.num_workers or 0  # None is a number since `__post_init__`
-
-
-def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
-
-    Raises:
-        SplitInputError: A class is too small to be split, or the fraction leaves one side empty.
-    """
-    refusal = f"cannot hold out val_fraction {fraction} of {len(labels)} images"
-    counts = labels.unique(return_counts=True)[1]
-    alone = int((counts == 1).sum())
-    if alone:
-        raise SplitInputError(
-            f"{refusal}: {alone} of {len(counts)} classes have a single image, and training and validation need one "
-            "each; add images, or make the folders train and val yourself"
-        )
-    from sklearn.model_selection import train_test_split  # not at the start: it takes a second
-
-    try:
-        train, val = train_test_split(range(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
-    except ValueError as error:
-        raise SplitInputError(f"{refusal}: {str(error).partition('. ')[0]}") from None
-    return torch.tensor(sorted(train)), torch.tensor(sorted(val))

@@ -1,5 +1,6 @@
 """Which images are held out of training: a share of each class, or one fold of several; groups stay together."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inception_lightning.data.base import ImageDataModule, SplitInputError, split_by_fraction
+from inception_lightning.data.base import ImageDataModule, SplitInputError
 from inception_lightning.errors import InputError, visible
 
 Groups = NDArray[np.str_]
@@ -60,6 +61,57 @@ class DividedImages(ImageDataModule):
             part = parts_of_groups(labels, np.arange(len(labels)) if groups is None else groups, shares)
         held_out = torch.from_numpy(part == (self.fold[0] if self.fold else 1))
         return (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
+
+
+def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices for training and for validation, ``fraction`` (0..1) of each class in the latter.
+
+    They are those of scikit-learn's ``train_test_split(stratify=labels)``, which takes half a second to import: this
+    is on the way of most runs to their first step.
+
+    Raises:
+        SplitInputError: A class is too small to be split, or the fraction leaves a class out on one side.
+    """
+    counts = np.bincount(np.unique(labels.numpy(), return_inverse=True)[1])
+    refusal = f"cannot hold out val_fraction {fraction} of {len(labels)} images"
+    alone = np.count_nonzero(counts == 1)
+    if alone:
+        raise SplitInputError(
+            f"{refusal}: {alone} of {len(counts)} classes have a single image, and training and validation need one "
+            "each; add images, or make the folders train and val yourself"
+        )
+    if not 0 < fraction < 1:
+        raise SplitInputError(f"{refusal}: it is a share between 0 and 1")
+    held_out = math.ceil(fraction * len(labels))
+    if min(held_out, len(labels) - held_out) < len(counts):
+        raise SplitInputError(
+            f"{refusal}: {len(labels) - held_out} would be for training and {held_out} for validation, and either "
+            f"needs one of each of {len(counts)} classes; say another share, or add images"
+        )
+    random = np.random.RandomState(seed)
+    of_train = _shares(counts, len(labels) - held_out, random)
+    of_val = _shares(counts - of_train, held_out, random)
+    members = np.split(np.argsort(labels.numpy(), kind="stable"), np.cumsum(counts)[:-1])
+    train, val = [], []
+    for images, for_train, for_val in zip(members, of_train, of_val, strict=True):
+        shuffled = images[random.permutation(len(images))]
+        train.append(shuffled[:for_train])
+        val.append(shuffled[for_train : for_train + for_val])
+    return torch.from_numpy(np.sort(np.concatenate(train))), torch.from_numpy(np.sort(np.concatenate(val)))
+
+
+def _shares(counts: NDArray[np.int64], total: int, random: np.random.RandomState) -> NDArray[np.int64]:
+    """How many of each class, ``counts`` (K,), make up ``total``: what is left by rounding down goes to large rests."""
+    exact = counts / counts.sum() * total
+    shares = np.floor(exact)
+    rest = exact - shares
+    for value in np.unique(rest)[::-1]:
+        missing = int(total - shares.sum())
+        if missing <= 0:
+            break
+        equal = np.flatnonzero(rest == value)
+        shares[random.choice(equal, size=min(len(equal), missing), replace=False)] += 1
+    return shares.astype(np.int64)
 
 
 def folds(labels: Tensor, count: int) -> NDArray[np.int64]:

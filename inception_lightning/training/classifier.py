@@ -386,11 +386,21 @@ class InceptionClassifier(Rebuildable):
         )
         losses = self.losses(logits, aux_logits, targets)
         self.train_scores.update(logits.detach(), labels)
-        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
         # written on the device: a number of the host would be copied there, which waits for it
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log("train/lr", torch.full((), rate, dtype=torch.float32, device=self.device))
+        numbers = losses | {"lr": torch.full((), rate, dtype=torch.float32, device=self.device)}
+        self._log_step({f"train/{name}": number.detach() for name, number in numbers.items()})
         return losses["loss"]
+
+    def _log_step(self, numbers: Mapping[str, Tensor]) -> None:
+        """Log the numbers of a training step, for less than `log`, which looks through all that it holds at each."""
+        held = self.trainer._results
+        for name, number in numbers.items():
+            key = f"training_step.{name}"  # as Lightning names what `training_step` logs
+            if held is not None and key in held:
+                held.update_metrics(key, number, batch_size=1)  # of one step: no mean is taken
+            else:
+                self.log(name, number)
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
         """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""

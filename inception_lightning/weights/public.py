@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import huggingface_hub as hub  # what is named of it below is imported when it is first asked for
 import torch
-from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError
 
 from inception_lightning.errors import InputError
 from inception_lightning.models.network import Inception
@@ -152,7 +151,7 @@ def download(weights: PublicWeights) -> Path:
     try:
         return _from_url(weights) if weights.url else _from_hub(weights.name)
     except Exception as error:  # each of the two libraries has its own for each way a network can fail
-        url = weights.url or hf_hub_url(weights.name, HUB_FILE)
+        url = weights.url or hub.hf_hub_url(weights.name, HUB_FILE)
         raise InputError(
             f"{weights.name} could not be downloaded ({_first_line(error)}): where there is no network, "
             f"fetch {url} elsewhere, name it {weights.file_name} and give its path"
@@ -177,7 +176,7 @@ def download_from_hub(repository: str) -> tuple[Path, dict[str, Any]]:
     except Exception as error:  # as in download
         raise InputError(
             f"hf_hub:{repository} could not be downloaded ({_first_line(error)}): where there is no network, fetch "
-            f"{hf_hub_url(repository, HUB_FILE)} elsewhere and give its path"
+            f"{hub.hf_hub_url(repository, HUB_FILE)} elsewhere and give its path"
         ) from error
     expected = page.get("pretrained_cfg") if isinstance(page, dict) else None
     if not isinstance(expected, dict):
@@ -192,7 +191,7 @@ def download_from_hub(repository: str) -> tuple[Path, dict[str, Any]]:
 
 def _first_of_hub(repository: str, files: tuple[str, ...]) -> Path:
     for file in files[:-1]:
-        with contextlib.suppress(EntryNotFoundError):
+        with contextlib.suppress(hub.errors.EntryNotFoundError):
             return _from_hub(repository, file)
     return _from_hub(repository, files[-1])
 
@@ -208,12 +207,12 @@ def _from_url(weights: PublicWeights) -> Path:
 
 
 def _from_hub(name: str, file: str = HUB_FILE) -> Path:
-    cached = try_to_load_from_cache(name, file)
+    cached = hub.try_to_load_from_cache(name, file)
     if isinstance(cached, str):
         return Path(cached)
     # asked first because it fails at once where there is no network; hf_hub_download tries for 20 s
-    checksum = get_hf_file_metadata(hf_hub_url(name, file)).etag or ""
-    path = Path(hf_hub_download(name, file))
+    checksum = hub.get_hf_file_metadata(hub.hf_hub_url(name, file)).etag or ""
+    path = Path(hub.hf_hub_download(name, file))
     if re.fullmatch("[0-9a-f]{64}", checksum):
         _check(path, "sha256", checksum)
     return path

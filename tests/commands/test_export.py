@@ -235,17 +235,6 @@ def test_a_missing_runtime_is_named(
     assert "needs what is not installed: pip install onnxruntime" in refusal(words, capsys)
 
 
-def test_no_runtime_is_imported_before_it_is_used() -> None:
-    program = (
-        "import sys; import inception_lightning.commands.fit, inception_lightning.commands.export;"
-        "import inception_lightning.commands.embed, inception_lightning.commands.explain;"
-        "print(sorted({'onnx', 'onnxscript', 'onnxruntime', 'openvino', 'torch._inductor.package', 'pyarrow', 'captum'}"
-        " & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["openvino", "pt2"])
 def test_other_formats_agree_and_predict(kind: str, exported: Exported, tmp_path: Path) -> None:

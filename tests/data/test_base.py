@@ -3,7 +3,6 @@ import json
 import pickle
 from collections.abc import Sequence
 from dataclasses import FrozenInstanceError, dataclass, fields
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from torch.utils.data import DistributedSampler
 
 from inception_lightning.configurable import rebuild
 from inception_lightning.data import Augmentation, CenterCrop, Digits, ImageDataModule
-from inception_lightning.data.base import Split, split_by_fraction
+from inception_lightning.data.base import Split
 from inception_lightning.data.fingerprint import changes
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
@@ -254,27 +253,6 @@ def test_the_fingerprint_of_images_in_memory_tells_their_pixels() -> None:
 def test_prediction_is_refused_on_a_data_set_with_classes() -> None:
     with pytest.raises(InputError, match="predict reads a folder of photos, not Noise: say"):
         Noise().predict_dataloader()
-
-
-def test_a_split_is_stratified_disjoint_complete_and_seeded() -> None:
-    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
-    train, val = split_by_fraction(labels, 0.2, seed=0)
-    assert sorted([*train.tolist(), *val.tolist()]) == list(range(100))
-    assert labels[val].bincount().tolist() == [10, 6, 4]
-    assert all(a < b for a, b in pairwise(train.tolist()))
-    assert torch.equal(split_by_fraction(labels, 0.2, seed=0)[1], val)
-    assert not torch.equal(split_by_fraction(labels, 0.2, seed=1)[1], val)
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5, -0.1, 0.001])
-def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
-    with pytest.raises(InputError, match=f"cannot hold out val_fraction {fraction} of 40 images"):
-        split_by_fraction(torch.arange(2).repeat(20), fraction, seed=0)
-
-
-def test_a_class_of_one_image_is_refused() -> None:
-    with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
-        split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
 
 
 def test_data_and_settings_pass_through_lightnings_collections() -> None:

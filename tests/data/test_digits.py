@@ -1,7 +1,10 @@
+import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from inception_lightning.data import Digits
+from inception_lightning.data import Digits, digits
+from inception_lightning.data.digits import _table
 
 
 def test_a_fifth_of_the_1797_digits_is_held_out() -> None:
@@ -22,6 +25,14 @@ def test_the_images_are_the_scanned_ones_each_in_one_split() -> None:
     original = torch.from_numpy(load_digits().images).flatten(1)  # (1797, 64), 0..16
     found = (images[:, 0].flatten(1).double() * 16 / 255).round()
     assert sorted(found.tolist()) == sorted(original.tolist())
+
+
+def test_the_file_is_read_as_scikit_learn_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _table()
+    monkeypatch.setattr(digits, "find_spec", lambda _: None)
+    _table.cache_clear()
+    assert np.array_equal(found, _table())
+    assert np.array_equal(found[:, -1], load_digits().target)
 
 
 def test_test_shows_the_validation_images() -> None:

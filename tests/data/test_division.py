@@ -1,15 +1,17 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.model_selection import train_test_split
 
 from inception_lightning import CIFAR10, Digits, ImageFolder
 from inception_lightning.__main__ import main
 from inception_lightning.data import ImageTable
 from inception_lightning.data.base import SplitInputError
-from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups
+from inception_lightning.data.division import folds, groups_by_pattern, parts_of_groups, split_by_fraction
 from inception_lightning.errors import InputError
 
 RANDOM = np.random.RandomState(1)
@@ -43,6 +45,44 @@ def test_every_part_gets_a_group_and_too_few_are_refused() -> None:
     assert set(parts_of_groups(torch.zeros(108, dtype=torch.long), sizes, [0.2] * 5)) == set(range(5))
     with pytest.raises(SplitInputError, match=r"there are 5 groups \(a, b, c, d, e\) and 6 parts"):
         parts_of_groups(torch.zeros(108, dtype=torch.long), sizes, [1 / 6] * 6)
+
+
+def test_a_split_is_stratified_disjoint_complete_and_seeded() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+    train, val = split_by_fraction(labels, 0.2, seed=0)
+    assert sorted([*train.tolist(), *val.tolist()]) == list(range(100))
+    assert labels[val].bincount().tolist() == [10, 6, 4]
+    assert all(a < b for a, b in pairwise(train.tolist()))
+    assert torch.equal(split_by_fraction(labels, 0.2, seed=0)[1], val)
+    assert not torch.equal(split_by_fraction(labels, 0.2, seed=1)[1], val)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5, -0.1, 0.001])
+def test_a_split_with_an_empty_side_is_refused(fraction: float) -> None:
+    with pytest.raises(InputError, match=f"cannot hold out val_fraction {fraction} of 40 images"):
+        split_by_fraction(torch.arange(2).repeat(20), fraction, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_split_has_the_images_of_scikit_learns(seed: int) -> None:
+    """So runs of before are resumed on the images that they began with."""
+    random = np.random.RandomState(seed)
+    sizes = random.randint(2, 60, size=random.randint(1, 30))
+    labels = random.permutation(np.repeat(random.permutation(40)[: len(sizes)], sizes))
+    fraction = float(random.choice([0.2, 0.1, 1 / 3, 0.5, 0.8, random.rand()]))
+    try:
+        expected = train_test_split(np.arange(len(labels)), test_size=fraction, stratify=labels, random_state=seed)
+    except ValueError:
+        with pytest.raises(SplitInputError, match="needs one of each"):
+            split_by_fraction(torch.from_numpy(labels), fraction, seed)
+    else:
+        found = split_by_fraction(torch.from_numpy(labels), fraction, seed)
+        assert [side.tolist() for side in found] == [sorted(side) for side in expected]
+
+
+def test_a_class_of_one_image_is_refused() -> None:
+    with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
+        split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
 
 
 def test_folds_hold_each_image_out_once_and_spread_classes_evenly() -> None:

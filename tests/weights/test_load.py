@@ -23,7 +23,6 @@ from inception_lightning.models import (
     InceptionV4,
 )
 from inception_lightning.training.classifier import InceptionClassifier
-from inception_lightning.weights import public
 from inception_lightning.weights.load import load_weights, pretrained
 from inception_lightning.weights.public import Preprocessing
 from inception_lightning.weights.save import export, save_weights
@@ -317,7 +316,7 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             raise LocalEntryNotFoundError(f"no {file}")
         return str(folder / file)
 
-    monkeypatch.setattr(public, "try_to_load_from_cache", cached)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])

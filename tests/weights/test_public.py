@@ -10,7 +10,6 @@ import torch
 from torchvision.models import GoogLeNet_Weights, Inception_V3_Weights
 
 from inception_lightning.errors import InputError
-from inception_lightning.weights import public
 from inception_lightning.weights.public import PUBLIC, PublicWeights, download
 
 BY_NAME = {weights.name: weights for weights in PUBLIC}
@@ -85,9 +84,9 @@ def test_the_hubs_checksum_is_checked(tmp_path: Path, monkeypatch: pytest.Monkey
     class Metadata:
         etag = SHA256
 
-    monkeypatch.setattr(public, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(public, "get_hf_file_metadata", lambda _: Metadata)
-    monkeypatch.setattr(public, "hf_hub_download", lambda *_: str(tmp_path / "model.safetensors"))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda _: Metadata)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: str(tmp_path / "model.safetensors"))
     assert download(BY_NAME["timm/inception_v4.tf_in1k"]) == tmp_path / "model.safetensors"
     Metadata.etag = 64 * "0"
     with pytest.raises(InputError, match="the file's checksum is wrong"):
@@ -109,8 +108,8 @@ def test_without_a_network_one_sentence_says_what_to_do(
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    monkeypatch.setattr(public, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(public, "get_hf_file_metadata", unreachable)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
     start = time.monotonic()
     with pytest.raises(InputError, match=rf"{name} could not be downloaded \(.*no network.*\): .*{advice}") as error:
         download(BY_NAME[name])
