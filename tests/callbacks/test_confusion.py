@@ -14,7 +14,7 @@ from inception_lightning.models import InceptionResNetV1
 from inception_lightning.training.classifier import InceptionClassifier
 from tests.trainers import quiet_trainer
 
-DATA = Digits(image_size=16, batch_size=64, num_workers=0)
+DATA = Digits(image_size=16, batch_size=32, num_workers=0)
 
 
 class Scores(Callback):
@@ -37,7 +37,7 @@ def fit(folder: Path, confusion: Confusion, epochs: int, **options: Any) -> tupl
     torch.manual_seed(0)
     module = InceptionClassifier(InceptionResNetV1(10, width=0.05, depths=(1, 1, 1), stem="small"))
     scores = Scores()
-    trainer = quiet_trainer(folder, max_epochs=epochs, limit_train_batches=4, callbacks=[confusion, scores])
+    trainer = quiet_trainer(folder, max_epochs=epochs, limit_train_batches=2, callbacks=[confusion, scores])
     trainer.fit(module, datamodule=DATA, **options)
     return trainer, scores.top1
 
