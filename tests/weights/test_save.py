@@ -20,7 +20,8 @@ from inception_lightning.weights.save import export, save_weights
 TINY: dict[str, Any] = {"num_classes": 3, "width": 0.05}
 
 
-V1, V2 = (InceptionResNetV1, {"preset": "facenet"}, "facenet"), (InceptionResNetV2, {}, "timm")
+V1: tuple[Any, ...] = (InceptionResNetV1, {"preset": "facenet"}, "facenet")
+V2: tuple[Any, ...] = (InceptionResNetV2, {}, "timm")
 SCALES = [
     *((*V1, scales) for scales in (0.3, (0.1, 0.2, 0.3), "learned")),
     (*V2, "learned"),
