@@ -26,7 +26,9 @@ LEFT_BEHIND = ("PYTEST_", "INCEPTION_", "WANDB_DATA", "WANDB_CACHE")
 SMALL = [
     "--config=experiments/quickstart.yaml",
     "--wandb.mode=disabled",
-    "--model.net.width=0.1",
+    "--model.net.width=0.05",
+    "--model.net.depths=[1,1,1]",
+    "--data.batch_size=16",
     "--trainer.max_epochs=3",
     "--trainer.limit_train_batches=8",
     "--trainer.limit_val_batches=3",
@@ -36,6 +38,8 @@ SMALL = [
     "--data.num_workers=0",
 ]
 """24 steps in three epochs, with dropout, a schedule and an auxiliary head, on real digits."""
+UNVALIDATED = ["--trainer.limit_val_batches=0", "--checkpoint.monitor=train/loss", "--checkpoint.mode=min"]
+"""For runs that are only to be there: without validation nothing is drawn at the end."""
 AVERAGED = "--ema_decay=0.99"
 FAULT = ["--trust-config", "--trainer.callbacks+=tests.faults.Fault"]
 NO_FAULT = ["--trust-config", "--trainer.callbacks=[]"]
@@ -49,12 +53,20 @@ PARTS = (
 
 def start(place: Path, *args: str, **environment: str) -> Process:
     """``fit`` in a new process, with averaged weights, its runs in ``place``."""
-    return program(*_fit(place, *args), place=ROOT, **environment)
+    return program(*fit_words(place, *args), place=ROOT, **environment)
+
+
+def start_two(*args: str) -> list[Process]:
+    """The program as two processes of one training that somebody else has started, as torchrun does."""
+    port = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(unused_port()), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    clean = _environment() | port
+    words = [*args, *TWO]
+    return [Process(words, place=ROOT, environment=clean | {"LOCAL_RANK": str(rank)}) for rank in range(2)]
 
 
 def start_python(place: Path, *args: str) -> Process:
     """`start` in a Python that has imported nothing yet, as people start it."""
-    return Process(_fit(place, *args), place=ROOT, environment=_environment(), new_python=True)
+    return Process(fit_words(place, *args), place=ROOT, environment=_environment(), new_python=True)
 
 
 def program(*args: str, place: Path = ROOT, **environment: str) -> Process:
@@ -68,7 +80,8 @@ def module(name: str, *args: str, **environment: str) -> Process:
     return Process(args, place=ROOT, environment=clean | environment, module=name)
 
 
-def _fit(place: Path, *args: str) -> list[str]:
+def fit_words(place: Path, *args: str) -> list[str]:
+    """What `start` says to the program."""
     return ["fit", *SMALL, AVERAGED, f"--trainer.default_root_dir={place}", *args]
 
 

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from inception_lightning.__main__ import main
-from tests.processes import SMALL
+from tests.processes import SMALL, UNVALIDATED
 
 QUICKSTART = "--config=experiments/quickstart.yaml"
 QUIET = [
@@ -174,7 +174,8 @@ def test_what_lightning_refuses(
     "flags", [["--trainer.callbacks+=Timer"], ["--seed_everything=true"], ["--seed_everything=false"]]
 )
 def test_what_lightning_has_works(tmp_path: Path, flags: list[str]) -> None:
-    assert main(["fit", *SMALL, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}", *flags]) == 0
+    place = f"--trainer.default_root_dir={tmp_path}"
+    assert main(["fit", *SMALL, *UNVALIDATED, "--trainer.max_epochs=1", place, *flags]) == 0
 
 
 @pytest.mark.parametrize(

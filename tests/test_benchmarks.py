@@ -27,6 +27,18 @@ def test_fit_is_compared_with_a_plain_loop(tmp_path: Path) -> None:
     assert re.search(r"6 pairs of steps: fit [\d.]+ ms, plain loop [\d.]+ ms\nratio per pair: median [\d.]+", said)
 
 
+@pytest.mark.slow
+def test_the_cost_of_a_start_is_told_by_part() -> None:
+    command = [sys.executable, "benchmarks/start.py", "--rounds", "1", "--before", str(ROOT), *SMALL[:4]]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    heading, *parts, ours = done.stdout.splitlines()
+    assert heading.split() == ["median", "CPU", "seconds", "before", "now", "before", "+", "W&B", "now", "+", "W&B"]
+    figures = [[float(cell) for cell in row[40:].split()] for row in (*parts, ours)]
+    assert len(figures) == 6
+    assert min(map(min, figures)) > 0
+    assert figures[-1] == pytest.approx([sum(column[2:5]) for column in zip(*figures, strict=True)], abs=0.03)
+
+
 def gpu_script(place: Path, *words: str) -> tuple[int, str]:
     environment = ENVIRONMENT | {"OUT": str(place / "out"), "PYTHON": sys.executable, "TINY": "1"}
     done = subprocess.run(

@@ -22,7 +22,7 @@ from inception_lightning.__main__ import main
 from inception_lightning.configurable import KEY
 from inception_lightning.data import Digits
 from inception_lightning.training.classifier import InceptionClassifier
-from tests.processes import ROOT, assert_same_run, finish, kill, program, rows, the_run, wait_for_rows
+from tests.processes import ROOT, UNVALIDATED, assert_same_run, finish, kill, program, rows, the_run, wait_for_rows
 
 OWN_WORK = ROOT / "experiments" / "own_work"
 TRUST = "--trust=my_project"
@@ -37,7 +37,8 @@ SHORT = [
     "--ema_decay=0.9",
 ]
 """12 steps in two epochs, with averaged weights."""
-NARROW = "--model.net.init_args.width=0.1"
+NARROW = "--model.net.init_args.width=0.05"
+FEW = "--data.batch_size=16"
 KILLED_AFTER = 8
 """Rows of metrics.csv: within the second epoch, which has the first's validation before it."""
 
@@ -168,7 +169,7 @@ def test_everything_of_ones_own_at_once(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_the_best_checkpoint_is_chosen_by_ones_own_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = whole_run(["--config=base.yaml", "--config=metrics.yaml", NARROW, TRUST], tmp_path)
+    run = whole_run(["--config=base.yaml", "--config=metrics.yaml", NARROW, FEW, TRUST], tmp_path)
     scores = column(run, "val/f1")
     best = scores.index(max(scores))
     assert len(scores) == len(set(scores)) == 2
@@ -224,7 +225,7 @@ def narrow(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_command_of_a_page_runs(page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert page.read_text().startswith("# ")
-    fast = ["--trainer.fast_dev_run=true", "--trainer.accelerator=cpu", *narrow(page)]
+    fast = ["--trainer.fast_dev_run=true", "--trainer.accelerator=cpu", FEW, *narrow(page)]
     assert main([*command_of(page), *fast, into(tmp_path)]) == 0, capsys.readouterr().err
 
 
@@ -286,13 +287,14 @@ def test_each_kind_is_killed_resumed_tested_and_predicts(
 def trained(copied: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The best checkpoints of one's own step and of one's own network, by what they name."""
     place = tmp_path_factory.mktemp("trained")
+    once = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=1", FEW, *UNVALIDATED]
     here = Path.cwd()
     os.chdir(copied)
     try:
         commands = {"my_project.step.ConfidencePenalty": "step", "my_project.network.TwoBlocks": "network"}
         for name, page in commands.items():
-            args = [*command_of(OWN_WORK / f"{page}.yaml"), *narrow(OWN_WORK / f"{page}.yaml"), *SHORT]
-            assert main([*args, "--trainer.max_epochs=1", into(place / name)]) == 0
+            args = [*command_of(OWN_WORK / f"{page}.yaml"), *narrow(OWN_WORK / f"{page}.yaml"), *SHORT, *once]
+            assert main([*args, into(place / name)]) == 0
     finally:
         os.chdir(here)
         forget()
@@ -340,7 +342,7 @@ def test_trust_reaches_no_further_than_the_package(tmp_path: Path, capsys: pytes
 
 def test_a_package_on_pythons_path_need_not_lie_in_the_current_folder(project: Path, tmp_path: Path) -> None:
     pages = [f"--config={project / page}.yaml" for page in ("base", "step")]
-    args = ["fit", *pages, TRUST, NARROW, "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"]
+    args = ["fit", *pages, TRUST, NARROW, FEW, "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"]
     code, output = finish(program(*args, place=tmp_path, PYTHONPATH=f"{ROOT}:{project}"))
     assert code == 0, output
     assert not list(tmp_path.iterdir())
@@ -354,8 +356,8 @@ def test_a_data_set_may_have_an_init_and_its_module_may_speak(
         "class Large(Digits):\n    def __init__(self, *, times: int = 2, **kwargs: Any) -> None:\n"
         "        super().__init__(image_size=8 * times, **kwargs)\n"
     )
-    args = ["--data=trial.Large", "--data.times=3", "--data.batch_size=16", "--trust=trial"]
-    assert main(["fit", "--config=base.yaml", NARROW, *args, *SHORT, into(tmp_path)]) == 0
+    args = ["--data=trial.Large", "--data.times=3", FEW, "--trust=trial", *SHORT, *UNVALIDATED]
+    assert main(["fit", "--config=base.yaml", NARROW, *args, into(tmp_path)]) == 0
     assert capsys.readouterr().out.count("a: [word of the module\n") == 1
     held = best_of(the_run(tmp_path))[KEY]["data"]
     assert held["class_path"] == "trial.Large"
@@ -375,8 +377,9 @@ def test_the_readme_can_be_followed(tmp_path: Path, capsys: pytest.CaptureFixtur
     shutil.copytree(Path.cwd(), tmp_path / "my_work", ignore=shutil.ignore_patterns("runs"))
     os.chdir(tmp_path / "my_work")  # the fixture goes back
     *others, last = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    once = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=true"]
-    short = ["--trainer.accelerator=cpu", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    once = ["--trainer.accelerator=cpu", FEW, "--trainer.fast_dev_run=true"]
+    limits = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    short = ["--trainer.accelerator=cpu", FEW, *limits]
     told = [(command, once) for block in others for command in commands(block)]
     assert len(told) >= 12
     for command, shortened in [*told, *((command, short) for command in commands(last))]:

@@ -32,6 +32,8 @@ SHORT = [
     "--trainer.limit_val_batches=1",
     "--trainer.accelerator=cpu",
     "--data.num_workers=0",
+    "--data.batch_size=16",
+    "--wandb.mode=disabled",
 ]
 
 
@@ -84,8 +86,9 @@ def test_commands(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         args = [str(files.get(word, word)) for word in shlex.split(command)[1:]]
         trains = args[0] == "fit" and not {"--help", "--print_config"} & set(args)
         try:
-            narrow = ["--model.net.width=0.25"] if "InceptionV3" in args else []
-            code = main([*args, *SHORT, *narrow] if trains else args)
+            narrow = ["--model.net.width=0.1"] if "InceptionV3" in args else []
+            small = ["--data.image_size=96"] if "ImageFolder" in args else []
+            code = main([*args, *SHORT, *narrow, *small] if trains else args)
         except SystemExit as stop:  # --help and --print_config end in the parser
             code = int(stop.code or 0)
         assert code == 0, f"{command}: {capsys.readouterr().err}"

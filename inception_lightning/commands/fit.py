@@ -509,7 +509,7 @@ class InceptionCLI(LightningCLI):
             Monitors(),
             checkpoint,
             Pictures(folder, best, monitor=monitor, mode=mode),
-            Confusion(folder),
+            Confusion(folder, monitor=monitor, mode=mode),
             *([CheckpointArtifact(best, place / LAST)] if self.config_init.wandb.log_model else []),
             RunSummary(folder, best, speed, monitor=monitor, mode=mode, trusted=self.line.trusted or ()),
             speed,  # last, so that what the others do counts as the step's time

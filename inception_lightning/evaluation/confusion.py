@@ -36,7 +36,7 @@ def write_counts(path: Path, counts: Tensor, names: Sequence[str]) -> None:
         writer.writerows([name, *row] for name, row in zip(held, counts.tolist(), strict=True))
 
 
-def draw_confusion(counts: Tensor, names: Sequence[str], title: str = "validation images, last epoch") -> "Figure":
+def draw_confusion(counts: Tensor, names: Sequence[str], title: str) -> "Figure":
     """The matrix as a picture: each row shows in percent what the images of one true class are predicted as.
 
     Args:
@@ -64,7 +64,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str], title: str = "validatio
     return figure
 
 
-def confusion_chart(counts: Tensor, names: Sequence[str]) -> Any:
+def confusion_chart(counts: Tensor, names: Sequence[str], title: str) -> Any:
     """W&B's own confusion matrix chart, from the `TABLE_ROWS` most frequent pairs of true and predicted class."""
     import wandb
 
@@ -77,5 +77,5 @@ def confusion_chart(counts: Tensor, names: Sequence[str]) -> Any:
         "wandb/confusion_matrix/v1",
         wandb.Table(columns=[*columns], data=rows),
         fields={name: name for name in columns},
-        string_fields={"title": "Validation, last epoch"},
+        string_fields={"title": title},
     )

@@ -72,7 +72,7 @@ class Witness(Callback):
 def test_the_averages_are_evaluated_saved_and_left(tmp_path: Path, decay: float) -> None:
     witness, trained = Witness(decay), module()
     running = trainer(tmp_path, WeightAverage(decay), witness, max_epochs=2, num_sanity_val_steps=0)
-    data = Digits(batch_size=32, num_workers=0)
+    data = Digits(batch_size=8, num_workers=0)
     running.fit(trained, data)
     for name, tensor in witness.averages.items():
         torch.testing.assert_close(trained.state_dict()[name], tensor)
@@ -95,7 +95,7 @@ def test_the_averages_are_evaluated_saved_and_left(tmp_path: Path, decay: float)
 
 
 def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
-    data = Digits(batch_size=32, num_workers=0)
+    data = Digits(batch_size=8, num_workers=0)
     whole, witness = module(), Witness(0.9)
     trainer(tmp_path, WeightAverage(0.9), witness, max_epochs=2).fit(whole, data)
 

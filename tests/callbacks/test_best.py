@@ -12,6 +12,7 @@ from inception_lightning.callbacks.best import BestCheckpoint
 from tests.processes import SMALL, the_run
 
 ASKED = ["--checkpoint.save_top_k=2", "--checkpoint.monitor=val/loss", "--checkpoint.mode=min"]
+SHORT = "--trainer.limit_train_batches=3"
 
 
 def losses(run: Path) -> list[float]:
@@ -26,7 +27,7 @@ def epoch_of(checkpoint: Path) -> int:
 
 
 def test_several_are_kept_and_the_best_has_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", *SMALL, *ASKED, f"--trainer.default_root_dir={tmp_path / 'a'}"]) == 0
+    assert main(["fit", *SMALL, *ASKED, SHORT, f"--trainer.default_root_dir={tmp_path / 'a'}"]) == 0
     run = the_run(tmp_path / "a")
     seen = losses(run)
     best = seen.index(min(seen))

@@ -28,7 +28,10 @@ from inception_lightning.training.classifier import InceptionClassifier
 
 QUICKSTART = "--config=experiments/quickstart.yaml"
 CPU = ["--trainer.accelerator=cpu", "--trainer.devices=1"]
-TINY = ["--model.net.init_args.width=0.1", "--model.net.init_args.depths=[1,1,1]", *CPU, "--trainer.max_epochs=2"]
+TINY = [
+    *("--model.net.init_args.width=0.05", "--model.net.init_args.depths=[1,1,1]", "--data.batch_size=32"),
+    *("--trainer.max_epochs=2", "--trainer.limit_train_batches=10", *CPU),
+]
 FAST = [*CPU, "--trainer.fast_dev_run=true", "--trainer.enable_progress_bar=false"]
 
 
@@ -158,7 +161,7 @@ def test_best_and_last_are_what_they_say(run: Run) -> None:
 def test_what_is_printed_is_plain_and_short(run: Run) -> None:
     assert "\x1b" not in run.printed
     lines = run.printed.splitlines()
-    assert lines[0].startswith("InceptionResNetV1, 0.11 M parameters, 10 classes, on Digits; run folder ")
+    assert lines[0].startswith("InceptionResNetV1, 0.03 M parameters, 10 classes, on Digits; run folder ")
     assert [line.partition("  ")[0] for line in lines if line.startswith("epoch")] == [f"epoch {n}/2" for n in (1, 2)]
     scores = [float(row["val/top1"]) for row in validations(run.folder)]
     table = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
@@ -229,16 +232,15 @@ def test_training_goes_on_in_its_own_folder(run: Run, tmp_path: Path) -> None:
     shutil.copytree(run.folder, folder)
     last = folder / "checkpoints" / "last.ckpt"
     held = read_checkpoint(last)[KEY]
-    said("fit", f"--ckpt_path={last}", *CPU, "--trainer.max_epochs=3")
+    said("fit", f"--ckpt_path={last}", *CPU, "--trainer.max_epochs=3", "--wandb.mode=disabled")
     assert runs(tmp_path) == [folder]
     assert [row["epoch"] for row in validations(folder)] == ["1", "2", "3"]
     assert read_checkpoint(last)[KEY] == held
 
 
 def test_training_starts_anew_from_the_best_checkpoint(run: Run, tmp_path: Path) -> None:
-    said(
-        "fit", f"--ckpt_path={run.checkpoint}", *CPU, "--trainer.max_epochs=3", f"--trainer.default_root_dir={tmp_path}"
-    )
+    place = [f"--trainer.default_root_dir={tmp_path}", "--wandb.mode=disabled", "--trainer.limit_train_batches=2"]
+    said("fit", f"--ckpt_path={run.checkpoint}", *CPU, "--trainer.max_epochs=3", *place)
     (folder,) = runs(tmp_path)
     assert [row["epoch"] for row in validations(folder)][-1] == "3"
 

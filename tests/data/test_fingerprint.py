@@ -18,6 +18,7 @@ from inception_lightning.loading import dataset as files_of
 from inception_lightning.loading.dataset import ImageFiles
 from inception_lightning.runs.checkpoints import read_checkpoint
 from tests.data.test_base import Noise
+from tests.processes import SMALL, UNVALIDATED
 
 
 def fill(root: Path) -> None:
@@ -91,10 +92,31 @@ def test_sizes_are_looked_at_of_so_many_files(root: Path, monkeypatch: pytest.Mo
 
 
 def fit(root: Path, runs: Path, *further: str) -> int:
-    words = ["--config=experiments/quickstart.yaml", "--wandb.mode=disabled", "--model.net.width=0.05"]
     data = ["--data=ImageFolder", f"--data.root={root}", "--data.image_size=16", "--data.batch_size=6"]
-    trainer = ["--data.num_workers=0", f"--trainer.default_root_dir={runs}", "--trainer.accelerator=cpu"]
-    return main(["fit", *words, *data, *trainer, *further])
+    trainer = [f"--trainer.default_root_dir={runs}", "--trainer.limit_train_batches=2", *UNVALIDATED]
+    return main(["fit", *SMALL, *data, *trainer, *further])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos`` and ``runs``, in which is one run of an epoch."""
+    place = tmp_path_factory.mktemp("trained")
+    fill(place / "photos")
+    assert fit(place / "photos", place / "runs", "--trainer.max_epochs=1") == 0
+    return place
+
+
+@pytest.fixture
+def last(trained: Path, tmp_path: Path) -> Path:
+    """The last checkpoint of a copy of the run; of its images `root` is a copy."""
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    (file,) = (tmp_path / "runs").glob("*/checkpoints/last.ckpt")
+    return file
+
+
+def evaluated(command: str, root: Path, last: Path) -> int:
+    place = [f"--data.root={root}", f"--trainer.default_root_dir={root.parent}"]
+    return main([command, f"--ckpt_path={last}", *place, "--data.num_workers=0", "--trainer.accelerator=cpu"])
 
 
 def test_resuming_on_changed_data_is_refused_unless_asked(
@@ -113,19 +135,18 @@ def test_resuming_on_changed_data_is_refused_unless_asked(
         "error: the data are not those that this run began with: train had 36 images and has 37; "
         "bring them back, start a new run, or say --allow_changes true"
     )
-    assert main(["test", f"--ckpt_path={last}", "--data.num_workers=0", "--trainer.accelerator=cpu"]) == 0
+    assert evaluated("test", root, last) == 0
     assert fit(root, runs, "--trainer.max_epochs=2", "--resume=auto", "--allow_changes=true") == 0
     assert len(list(runs.glob("*/checkpoints/last.ckpt"))) == 1  # it went on
 
 
 def test_a_checkpoint_is_not_evaluated_on_classes_of_other_names(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, last: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(root, tmp_path / "runs", "--trainer.max_epochs=1") == 0
-    (last,) = (tmp_path / "runs").glob("*/checkpoints/last.ckpt")
+    assert evaluated("test", root, last) == 0
     rename_class(root)
     capsys.readouterr()
-    assert main(["test", f"--ckpt_path={last}", "--data.num_workers=0", "--trainer.accelerator=cpu"]) == 2
+    assert evaluated("test", root, last) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: class 1 is 'bee' to the checkpoint and 'cat' to the data: its folders must have the names "
         "that it was trained with"
@@ -133,10 +154,8 @@ def test_a_checkpoint_is_not_evaluated_on_classes_of_other_names(
 
 
 def test_weights_for_classes_of_other_names_are_not_taken_for_the_same(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    root: Path, last: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert fit(root, tmp_path / "first", "--trainer.max_epochs=1") == 0
-    (last,) = (tmp_path / "first").glob("*/checkpoints/last.ckpt")
     weights, still = f"--model.weights={last}", ("--trainer.max_epochs=1", "--model.optimizer.lr=0")
     evaluate = ["validate", weights, "--data=ImageFolder", f"--data.root={root}", "--data.num_workers=0"]
 
@@ -145,7 +164,7 @@ def test_weights_for_classes_of_other_names_are_not_taken_for_the_same(
         return read_checkpoint(file)["state_dict"]["net.classifier.weight"]
 
     assert fit(root, tmp_path / "same", weights, *still) == 0
-    assert torch.equal(classifier(tmp_path / "same"), classifier(tmp_path / "first"))
+    assert torch.equal(classifier(tmp_path / "same"), classifier(tmp_path / "runs"))
     assert main([*evaluate, "--trainer.accelerator=cpu"]) == 0
     rename_class(root)
     capsys.readouterr()
@@ -155,9 +174,9 @@ def test_weights_for_classes_of_other_names_are_not_taken_for_the_same(
     assert fit(root, tmp_path / "renamed", weights, *still) == 0
     said = "class 1 is 'bee' to the weights and 'cat' to the data: the classifier starts anew"
     assert sum(said in message for message in caplog.messages) == 1
-    assert not torch.equal(classifier(tmp_path / "renamed"), classifier(tmp_path / "first"))
+    assert not torch.equal(classifier(tmp_path / "renamed"), classifier(tmp_path / "runs"))
     assert fit(root, tmp_path / "kept", weights, *still, "--allow_changes=true") == 0
-    assert torch.equal(classifier(tmp_path / "kept"), classifier(tmp_path / "first"))
+    assert torch.equal(classifier(tmp_path / "kept"), classifier(tmp_path / "runs"))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def shortened(name: str) -> str:
 @pytest.mark.filterwarnings("ignore:Glyph")  # the font that comes with matplotlib has no cats
 @pytest.mark.parametrize("name", NASTY)
 def test_pictures_show_names_as_text(tmp_path: Path, name: str) -> None:
-    confusion = draw_confusion(COUNTS, [name, "b"])
+    confusion = draw_confusion(COUNTS, [name, "b"], "images")
     image = torch.zeros(3, 8, 8, dtype=torch.uint8)
     predictions = draw_predictions([Guess(image, name, "b", 0.5)])
     for place, figure in enumerate((confusion, predictions)):
@@ -53,4 +53,4 @@ def test_tables_hold_names_as_text(tmp_path: Path, name: str) -> None:
     assert rows == [[held, "1", "0"], ["b", "0", "1"]]
     guess = Guess(torch.zeros(3, 8, 8, dtype=torch.uint8), name, name, 0.5)
     assert predictions_table([guess]).data[0][1:] == [visible(name), visible(name), 0.5]
-    assert confusion_chart(COUNTS, [name, "b"]).table.data[0] == [visible(name), visible(name), 1]
+    assert confusion_chart(COUNTS, [name, "b"], "").table.data[0] == [visible(name), visible(name), 1]

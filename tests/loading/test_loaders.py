@@ -28,11 +28,13 @@ import multiprocessing
 ended = []
 atexit.register(lambda: print(len(ended), {process.exitcode for process in ended}))  # the last of all
 
-from inception_lightning.data import Digits
+import torch
+from inception_lightning.loading.loaders import TrainLoader, collate
+from inception_lightning.loading.sampler import TrainSampler
 
-data = Digits(num_workers=2, batch_size=32)
-data.setup("fit")
-batches = iter(data.train_dataloader())
+images = {(0, index): (torch.zeros(3, 8, 8), 0) for index in range(100)}
+loader = TrainLoader(images, TrainSampler(100, seed=0), collate=collate, batch_size=8, num_workers=2)
+batches = iter(loader)
 next(batches)
 ended += multiprocessing.active_children()
 """

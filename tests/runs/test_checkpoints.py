@@ -1,11 +1,6 @@
-import contextlib
 import json
-import multiprocessing
 import os
 import shutil
-import statistics
-import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +22,7 @@ from inception_lightning.runs.checkpoints import (
     read_newest_good,
 )
 from inception_lightning.runs.folder import PAGE, newest, run_to_continue
-
-KILLS = 10  # inside a save: how many it takes depends on what else the machine does
-MOMENTS = 20
-SAVES_TIMED = 3
-# its processes start in no time, and know nothing of pytest's threads
-SAVING = multiprocessing.get_context("forkserver")
-SAVING.set_forkserver_preload(["tests.runs.test_checkpoints"])
-
-
-def weights(step: int) -> torch.Tensor:
-    return torch.full((500_000,), float(step))
-
-
-def save_for_ever(place: Path, step: int, told: Connection) -> None:
-    """What the process that is killed does: ``told`` hears of every step, before and after it is saved."""
-    files = CheckpointFiles()
-    while True:
-        step += 1
-        told.send(("saving", step))
-        files.save_checkpoint({"global_step": step, "weights": weights(step)}, place)
-        told.send(("saved", step))
+from tests.processes import finish, module
 
 
 def save(folder: Path, step: int, name: str = LAST) -> Path:
@@ -109,40 +84,9 @@ def test_the_manifest_does_not_grow(tmp_path: Path) -> None:
     assert json.loads((tmp_path / MANIFEST).read_text())["format"] == 1
 
 
-def kill_inside_a_save(place: Path, step: int, moment: float) -> tuple[int, bool]:
-    """Kill a process at the ``moment`` (0 to 1) of a save; the last step saved, and whether it died in a save."""
-    heard, told = SAVING.Pipe(duplex=False)
-    process = SAVING.Process(target=save_for_ever, args=(place, step, told))
-    process.start()
-    told.close()
-    times = []
-    for _ in range(SAVES_TIMED):
-        assert heard.recv()[0] == "saving"
-        begin = time.perf_counter()
-        assert heard.recv()[0] == "saved"
-        times.append(time.perf_counter() - begin)
-    word = heard.recv()
-    time.sleep(moment * statistics.median(times))
-    process.kill()
-    process.join()
-    with contextlib.suppress(EOFError):
-        while True:
-            word = heard.recv()
-    return word[1] - (word[0] == "saving"), word[0] == "saving"
-
-
 def kills_inside_saves(folder: Path) -> None:
-    """Every file that killed processes leave behind is whole, and the newest is not older than the last save."""
-    done, inside, turn = 0, 0, 0
-    while inside < KILLS:
-        done, hit = kill_inside_a_save(folder / LAST, done, (turn % MOMENTS + 0.5) / MOMENTS)
-        inside, turn = inside + hit, turn + 1
-        for path in folder.glob("*.ckpt"):
-            content = CheckpointFiles().load_checkpoint(path)
-            assert torch.equal(content["weights"], weights(content["global_step"]))
-        assert step_of(newest_good(folder)) >= done
-        assert not list(folder.glob("*.damaged"))
-    print(f"{turn} kills, {inside} of them inside a save: every file can be read")
+    code, said = finish(module("tests.runs.killed_saves", str(folder)))
+    assert code == 0, said
 
 
 def test_kills_inside_saves_leave_no_bad_file(other_file_system: Path) -> None:

@@ -108,9 +108,9 @@ def test_a_run_that_is_renamed_between_kills(tmp_path: Path, options: list[str])
 
 def test_another_run_is_refused_by_name(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["fit", *SMALL, AVERAGED, f"--ckpt_path={whole / 'checkpoints' / 'last.ckpt'}"]
-    assert main([*args, "--data.batch_size=32", "--model.label_smoothing=0"]) == 2
+    assert main([*args, "--data.batch_size=8", "--model.label_smoothing=0"]) == 2
     refused = capsys.readouterr().err
-    assert "data.init_args.batch_size: 64 -> 32; model.label_smoothing: 0.1 -> 0" in refused
+    assert "data.init_args.batch_size: 16 -> 8; model.label_smoothing: 0.1 -> 0" in refused
     assert "--allow_changes true" in refused
 
 
