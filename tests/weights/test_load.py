@@ -25,6 +25,7 @@ from inception_lightning.training.classifier import InceptionClassifier
 from inception_lightning.weights.load import load_weights, pretrained
 from inception_lightning.weights.public import Preprocessing
 from inception_lightning.weights.save import export, save_weights
+from tests.models.golden import bare
 from tests.models.peers import PEERS, peer
 
 TINY: dict[str, Any] = {"width": 0.05}
@@ -331,7 +332,11 @@ def test_a_fine_tuned_network_of_timms_on_the_hub(file: str, tmp_path: Path, mon
     twin = pretrained("hf_hub:somebody/leaves")
     assert same(net, twin)
     assert Preprocessing.of(twin) == Preprocessing((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 320, 0.9, "bicubic")
-    assert load_weights(InceptionV4(3, aux=False), "hf-hub:somebody/leaves") == ("ash", "elm", "oak")
+    assert load_weights(bare(InceptionV4, {"num_classes": 3, "aux": False}), "hf-hub:somebody/leaves") == (
+        "ash",
+        "elm",
+        "oak",
+    )
 
 
 def test_a_repository_of_another_form_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
