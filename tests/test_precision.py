@@ -36,7 +36,9 @@ def fitted(folder: Path, precision: str, accelerator: str = "cpu") -> tuple[Ince
     return InceptionClassifier.load_from_checkpoint(folder / "saved.ckpt"), seen, loss
 
 
-@pytest.mark.parametrize(("precision", "kind"), [("32", torch.float32), ("bf16-mixed", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "kind"), [pytest.param("32", torch.float32, marks=pytest.mark.slow), ("bf16-mixed", torch.bfloat16)]
+)
 def test_16_bits_are_for_activations_and_32_for_weights(tmp_path: Path, precision: str, kind: torch.dtype) -> None:
     module, seen, loss = fitted(tmp_path, precision)
     assert {activation.dtype for activation in seen} == {kind}

@@ -111,14 +111,22 @@ def test_predictions_are_labels_above_their_thresholds(run: Path, pairs: Path, t
         assert row["labels"] == "; ".join(above)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_an_exported_file_says_the_labels_of_the_checkpoint(
-    run: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    suffix: str, run: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = run / "checkpoints" / "best.ckpt"
-    words = ["export", f"--ckpt_path={checkpoint}", f"--out={tmp_path}", "--threads=1", "--images=20"]
+    words = [
+        "export",
+        f"--ckpt_path={checkpoint}",
+        f"--out={tmp_path}",
+        f"--format={suffix}",
+        "--threads=1",
+        "--images=20",
+    ]
     assert main(words) == 0
     assert "all labels right %" in capsys.readouterr().out
-    photos, file = f"--data.root={pairs / '1[0-4].png'}", tmp_path / "inceptionresnetv1.onnx"
+    photos, file = f"--data.root={pairs / '1[0-4].png'}", tmp_path / f"inceptionresnetv1.{suffix}"
     for model in (f"--ckpt_path={checkpoint}", f"--model={file}"):
         assert main(["predict", model, photos, f"--trainer.default_root_dir={tmp_path / model[2:7]}"]) == 0
     by_checkpoint, by_file = (
