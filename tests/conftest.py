@@ -13,10 +13,10 @@ from tests.processes import finish, start, the_run
 
 MEMORY = Path("/dev/shm")
 LONGEST = """
-    test_own_work runs/test_signals runs/test_resuming models/test_parity models/test_tools test_experiments
-    commands/test_fit test_bad_input training/test_classifier test_readme test_ddp test_evaluation runs/test_wandb
-    callbacks/test_continuation test_dead_processes test_channels commands/test_embed commands/test_export
-    callbacks/test_scores test_checkpoints test_compile commands/test_trust studies/test_crossval
+    test_own_work models/test_parity models/test_tools test_experiments test_readme commands/test_fit test_bad_input
+    test_ddp runs/test_resuming runs/test_signals test_dead_processes training/test_classifier test_evaluation
+    data/test_fingerprint test_channels commands/test_embed commands/test_export callbacks/test_scores test_checkpoints
+    test_compile commands/test_trust studies/test_crossval test_main runs/test_wandb
 """
 """Files that take longest, which are begun first, so that no test process ends long after the other."""
 
