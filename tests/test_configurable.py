@@ -120,8 +120,9 @@ def assert_same_network(one: nn.Module, other: nn.Module) -> None:
     assert getattr(one, "own", None) == getattr(other, "own", None)
     names = [name for name, _ in other.named_modules()]
     assert [name for name, _ in one.named_modules()] == names
+    expected = other.state_dict()
     for name, tensor in one.state_dict().items():
-        assert torch.equal(tensor, other.state_dict()[name]), name
+        assert torch.equal(tensor, expected[name]), name
 
 
 def test_arguments_are_those_of_the_class_that_was_asked_for() -> None:

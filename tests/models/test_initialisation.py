@@ -72,7 +72,9 @@ def test_small_weights_of_classifiers_start_training_at_chance(variant: Variant)
     assert nn.functional.cross_entropy(net(images), labels).item() == pytest.approx(math.log(1000), rel=0.05)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant", [InceptionResNetV2, *(pytest.param(each, marks=pytest.mark.slow) for each in VARIANTS[:-1])]
+)  # the largest one, and before a release the others
 @pytest.mark.parametrize("init", ["he", "paper"])
 def test_a_full_size_network_is_built_in_a_second(variant: Variant, init: str) -> None:
     # CPU time, so that a busy machine does not fail it; the goal is 1 s on one idle core

@@ -33,20 +33,21 @@ TOLERANCE = 1e-6  # relative; float64 gives about 1e-12
 class Case:
     """Our network and the peers that it equals.
 
-    ``peers`` each have their name; ``sizes`` of the square images in pixels, those in ``slow`` before a release.
+    ``peers`` each have their name; ``sizes`` of the square images in pixels. The first peer at the first size is
+    compared every day, all others before a release.
     """
 
     variant: Variant
     peers: dict[str, Callable[[], nn.Module]]
     sizes: tuple[int, ...]
     knobs: dict[str, Any] = field(default_factory=dict)
-    slow: tuple[int, ...] = ()
 
     def runs(self) -> Iterator[Any]:
         """One test per size and peer: for all peers at one size, ours is computed once."""
-        for size in (*self.sizes, *self.slow):
-            marks = (pytest.mark.slow,) if size in self.slow else ()
+        every_day = next(iter(self.peers)), self.sizes[0]
+        for size in self.sizes:
             for name, peer in self.peers.items():
+                marks = [] if (name, size) == every_day else [pytest.mark.slow]
                 yield pytest.param(self, peer, size, id=f"{name}-{size}", marks=marks)
 
 
@@ -80,37 +81,35 @@ def from_pytorchcv(name: str, count_include_pad: bool | None = None) -> Callable
 
 PADDED = {"count_include_pad": True}
 NOT_PADDED = Case(
-    InceptionV3, {"pytorchcv-v3-not-padded": from_pytorchcv("inceptionv3", False)}, (139,), {"aux": False}, slow=(107,)
+    InceptionV3, {"pytorchcv-v3-not-padded": from_pytorchcv("inceptionv3", False)}, (107, 139), {"aux": False}
 )
 CASES = [
-    Case(GoogLeNet, {"torchvision-googlenet": torchvision_googlenet}, (64, 101), {"preset": "torchvision"}),
-    Case(InceptionV2, {"pytorchcv-bn": from_pytorchcv("bninception")}, (64, 96), {"preset": "cadene"}),
+    Case(GoogLeNet, {"torchvision-googlenet": torchvision_googlenet}, (101, 64), {"preset": "torchvision"}),
+    Case(InceptionV2, {"pytorchcv-bn": from_pytorchcv("bninception")}, (96, 64), {"preset": "cadene"}),
+    Case(
+        InceptionV3,
+        {"torchvision-v3-head": torchvision_v3, "timm-v3-head": from_timm("inception_v3", aux_logits=True)},
+        (299, 331),  # the peers' heads train on nothing smaller
+        PADDED,
+    ),
     Case(
         InceptionV3,
         {
-            "torchvision-v3": torchvision_v3_without_head,
             "timm-v3": from_timm("inception_v3", aux_logits=False),
+            "torchvision-v3": torchvision_v3_without_head,
             "pytorchcv-v3": from_pytorchcv("inceptionv3"),
         },
-        (107,),
+        (107, 139),
         PADDED | {"aux": False},
-        slow=(139,),
     ),
-    Case(InceptionV3, {"torchvision-v3-head": torchvision_v3}, (299,), PADDED, slow=(331,)),
-    Case(InceptionV3, {"timm-v3-head": from_timm("inception_v3", aux_logits=True)}, (), PADDED, slow=(299, 331)),
-    NOT_PADDED,
     Case(
-        InceptionV4,
-        {"timm-v4": from_timm("inception_v4"), "pytorchcv-v4": from_pytorchcv("inceptionv4")},
-        (107,),
-        slow=(139,),
+        InceptionV4, {"timm-v4": from_timm("inception_v4"), "pytorchcv-v4": from_pytorchcv("inceptionv4")}, (107, 139)
     ),
     Case(
         InceptionResNetV1,
         {"pytorchcv-resnet-v1": from_pytorchcv("inceptionresnetv1")},
-        (107,),
+        (107, 139),
         {"preset": "facenet"},
-        slow=(139,),
     ),
     Case(
         InceptionResNetV2,
@@ -118,9 +117,9 @@ CASES = [
             "timm-resnet-v2": from_timm("inception_resnet_v2"),
             "pytorchcv-resnet-v2": from_pytorchcv("inceptionresnetv2"),
         },
-        (107,),
-        slow=(139,),
+        (107, 139),
     ),
+    NOT_PADDED,  # last: the test of the comparison takes our numbers again
 ]
 
 

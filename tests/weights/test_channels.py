@@ -10,11 +10,12 @@ from torch.nn import functional as F
 
 from inception_lightning import models
 from inception_lightning.errors import InputError
-from inception_lightning.models import GoogLeNet, Inception, InceptionV2, InceptionV3
+from inception_lightning.models import GoogLeNet, Inception, InceptionV2, InceptionV3, InceptionV4
 from inception_lightning.models.cost import empty_batch, skeleton
 from inception_lightning.weights.channels import first_layers
 from inception_lightning.weights.load import load_weights, pretrained
 from inception_lightning.weights.save import export, save_weights
+from tests.models.golden import shallow
 
 VARIANTS = [name for name in models.__all__ if name != "Inception"]
 SLIM: dict[str, Any] = {"preset": "slim"}
@@ -22,7 +23,8 @@ SLIM: dict[str, Any] = {"preset": "slim"}
 
 def tiny(name: str, channels: int = 3, **knobs: Any) -> Inception:
     torch.manual_seed(0)
-    net: Inception = getattr(models, name)(5, in_channels=channels, width=0.06, **knobs)
+    variant = getattr(models, name)
+    net: Inception = variant(5, in_channels=channels, width=0.06, **shallow(variant), **knobs)
     return net.eval()
 
 
@@ -99,7 +101,7 @@ def test_mean_and_std_go_with_the_weights(tmp_path: Path, caplog: pytest.LogCapt
 @pytest.mark.parametrize("wanted", [1, 3])
 @pytest.mark.parametrize("kind", ["ours", "bare", "timm"])
 def test_weights_of_another_number_are_refused(kind: str, wanted: int, tmp_path: Path) -> None:
-    net, path = tiny("InceptionV4", 5), tmp_path / "five.safetensors"
+    net, path = InceptionV4(5, in_channels=5, width=0.06), tmp_path / "five.safetensors"  # as deep as timm's
     if kind == "ours":
         save_weights(net, path)
     else:
@@ -131,7 +133,8 @@ def test_an_impossible_number_is_refused() -> None:
 
 def test_a_single_channel_of_the_separable_stem_has_as_many_filters_as_three() -> None:
     def filters(channels: int) -> int:
-        return InceptionV2(2, preset="slim", in_channels=channels).state_dict()["stem.0.conv.0.weight"].shape[0]
+        net = skeleton(InceptionV2, {"preset": "slim", "in_channels": channels})
+        return net.state_dict()["stem.0.conv.0.weight"].shape[0]
 
     assert [filters(channels) for channels in (1, 2, 3, 5)] == [24, 16, 24, 40]
 
