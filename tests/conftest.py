@@ -13,11 +13,11 @@ from tests.processes import finish, start, the_run
 
 MEMORY = Path("/dev/shm")
 LONGEST = """
-    test_own_work runs/test_signals runs/test_resuming models/test_parity models/test_network weights/test_load
-    test_channels models/test_tools commands/test_fit test_bad_input test_experiments commands/test_embed
-    commands/test_export models/test_golden training/test_classifier test_readme test_ddp runs/test_wandb
-    callbacks/test_continuation test_dead_processes test_compile callbacks/test_scores test_checkpoints
-    commands/test_trust studies/test_crossval
+    test_own_work models/test_parity models/test_network weights/test_load test_channels models/test_tools test_readme
+    commands/test_fit test_bad_input test_ddp runs/test_resuming runs/test_signals test_experiments commands/test_embed
+    commands/test_export models/test_golden test_dead_processes training/test_classifier data/test_fingerprint
+    test_compile callbacks/test_scores test_checkpoints commands/test_trust studies/test_crossval test_main
+    runs/test_wandb
 """
 """Files that take longest, which are begun first, so that no test process ends long after the other."""
 

@@ -28,7 +28,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = "inception_lightning"
-LIBRARIES = (f"{PROGRAM}.commands.fit", *("wandb", "matplotlib.backends.backend_agg", "sklearn.datasets"))
+LIBRARIES = (
+    f"{PROGRAM}.commands.fit",
+    *("wandb", "wandb.sdk.launch", "matplotlib.backends.backend_agg", "sklearn.datasets"),
+)
 """What nearly every run imports; not the program's own module, which is to run as the main one."""
 WITHOUT_THREADS = {
     "OMP_NUM_THREADS": "1",

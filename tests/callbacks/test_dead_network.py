@@ -21,7 +21,7 @@ REMEDY = "start again with lower residual_scales (0.1 to 0.3), or a lower learni
 
 def residual(preset: Literal["paper", "facenet"] = "paper", scale: float = 0.1) -> InceptionResNetV1:
     torch.manual_seed(0)
-    return InceptionResNetV1(10, preset=preset, stem="small", width=0.1, depths=(1, 1, 1), residual_scales=scale)
+    return InceptionResNetV1(10, preset=preset, stem="small", width=0.05, depths=(1, 1, 1), residual_scales=scale)
 
 
 def killed(net: Inception) -> Inception:

@@ -57,14 +57,21 @@ def trained(folder: Path, *, killed_after: int, ckpt_path: Path | None = None) -
     }
 
 
+@pytest.fixture(scope="module")
+def whole_state(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a training ends with that nobody has killed."""
+    return trained(tmp_path_factory.mktemp("whole"), killed_after=-1)
+
+
 @pytest.mark.parametrize("steps", [4, 5, 6])
-def test_a_schedule_that_watches_a_figure_goes_on_exactly(tmp_path: Path, steps: int) -> None:
-    whole = trained(tmp_path / "whole", killed_after=-1)
-    assert whole["rate"] == pytest.approx(0.01 * 0.5**3)
+def test_a_schedule_that_watches_a_figure_goes_on_exactly(
+    tmp_path: Path, whole_state: dict[str, Any], steps: int
+) -> None:
+    assert whole_state["rate"] == pytest.approx(0.01 * 0.5**3)
     place = tmp_path / "killed"
     with pytest.raises(Killed):
         trained(place, killed_after=steps)
-    assert trained(place, killed_after=-1, ckpt_path=place / "last.ckpt") == whole
+    assert trained(place, killed_after=-1, ckpt_path=place / "last.ckpt") == whole_state
 
 
 def test_one_process_alone_has_no_network_where_its_weights_are_shared_out() -> None:

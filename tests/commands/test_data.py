@@ -100,7 +100,8 @@ def test_imagenet_is_prepared_checked_trained_and_validated(
     assert "val: 4 images, 3 of 3 classes of 1 to 2 images" in said
     common = ["--data=ImageNet", f"--data.root={root}", "--data.num_workers=0", "--data.batch_size=4"]
     quiet = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.enable_progress_bar=false"]
-    small = ["--model.net=InceptionResNetV1", "--model.net.width=0.1", "--data.image_size=75"]
+    small = ["--model.net=InceptionResNetV1", "--model.net.width=0.05", "--model.net.depths=[1,1,1]"]
+    small += ["--data.image_size=75"]
     small += ["--trainer.default_root_dir", str(tmp_path / "runs"), "--wandb.mode=disabled"]
     assert main(["fit", *small, *common, *quiet, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]) == 0
     best = next((tmp_path / "runs").rglob("best.ckpt"))
