@@ -125,7 +125,11 @@ def test_flags(capsys: pytest.CaptureFixture[str], flag: str, expected: str) -> 
         (["--trainer.default_root_dir=/proc/x"], "no run can be made in /proc/x (No such file or directory): say --"),
         (["--checkpoint.dirpath=/dev/null"], "(Not a directory): say --checkpoint.dirpath FOLDER"),
         ([SCHEDULE, "--model.lr_scheduler.total=2"], "warmup must be 0 or more and less than total 2, got 5"),
-        ([SCHEDULE, "--model.lr_scheduler.total=-2"], "warmup must be 0 or more and less than total -2, got 5"),
+        pytest.param(
+            [SCHEDULE, "--model.lr_scheduler.total=-2"],
+            "warmup must be 0 or more and less than total -2, got 5",
+            marks=pytest.mark.slow,
+        ),
         ([SCHEDULE], "model.lr_scheduler: inception_lightning.training.optim.WarmupCosineLR needs total, which nobody"),
         (
             [

@@ -68,7 +68,7 @@ class Witness(Callback):
             self.saved = torch.load(path, weights_only=True)
 
 
-@pytest.mark.parametrize("decay", [0.1, 0.99])
+@pytest.mark.parametrize("decay", [pytest.param(0.1, marks=pytest.mark.slow), 0.99])
 def test_the_averages_are_evaluated_saved_and_left(tmp_path: Path, decay: float) -> None:
     witness, trained = Witness(decay), module()
     running = trainer(tmp_path, WeightAverage(decay), witness, max_epochs=2, num_sanity_val_steps=0)

@@ -63,7 +63,7 @@ def whole_state(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return trained(tmp_path_factory.mktemp("whole"), killed_after=-1)
 
 
-@pytest.mark.parametrize("steps", [4, 5, 6])
+@pytest.mark.parametrize("steps", [4, pytest.param(5, marks=pytest.mark.slow), 6])
 def test_a_schedule_that_watches_a_figure_goes_on_exactly(
     tmp_path: Path, whole_state: dict[str, Any], steps: int
 ) -> None:

@@ -131,7 +131,11 @@ def rates(run: Path) -> dict[int, float]:
     ("flags", "expected"),
     [
         (["--model.optimizer.lr=0.5"], [0.5 * (1 + math.cos(math.pi * epoch / 10)) / 2 for epoch in (3, 4)]),
-        (["--model.lr_scheduler.T_max=4"], [0.003 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (3, 4)]),
+        pytest.param(
+            ["--model.lr_scheduler.T_max=4"],
+            [0.003 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (3, 4)],
+            marks=pytest.mark.slow,
+        ),
         (["--model.lr_scheduler=StepLR", "--model.lr_scheduler.step_size=4"], [0.003, 0.0003]),
     ],
 )
