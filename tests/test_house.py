@@ -19,6 +19,7 @@ PRIVATE_NAMES = {
     "callbacks/lightning_state.py",  # Lightning's loops and strategies
     "deployment/torch_packages.py",  # torch's AOTInductor, whose documented entry points lie in torch._inductor
     "loading/shared_memory.py",  # torch's shared storage
+    "training/logged.py",  # Lightning's collection of what is logged
     "training/compiled.py",  # torch's trees of tensors
     "trust.py",  # jsonargparse's settings, which it cannot take back
     "training/optim.py",  # torch's _foreach functions, which its own optimizers are made of

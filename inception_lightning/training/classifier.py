@@ -21,6 +21,7 @@ from inception_lightning.models.network import Inception
 from inception_lightning.models.passes import faster
 from inception_lightning.runs.checkpoints import refuse_other_classes
 from inception_lightning.training.compiled import FullBatches, Mode, Outputs, prepare
+from inception_lightning.training.logged import log_step
 from inception_lightning.training.losses import (
     BinaryCrossEntropy,
     BinaryFocalLoss,
@@ -389,18 +390,8 @@ class InceptionClassifier(Rebuildable):
         # written on the device: a number of the host would be copied there, which waits for it
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         numbers = losses | {"lr": torch.full((), rate, dtype=torch.float32, device=self.device)}
-        self._log_step({f"train/{name}": number.detach() for name, number in numbers.items()})
+        log_step(self, {f"train/{name}": number.detach() for name, number in numbers.items()})
         return losses["loss"]
-
-    def _log_step(self, numbers: Mapping[str, Tensor]) -> None:
-        """Log the numbers of a training step, for less than `log`, which looks through all that it holds at each."""
-        held = self.trainer._results
-        for name, number in numbers.items():
-            key = f"training_step.{name}"  # as Lightning names what `training_step` logs
-            if held is not None and key in held:
-                held.update_metrics(key, number, batch_size=1)  # of one step: no mean is taken
-            else:
-                self.log(name, number)
 
     def losses(self, logits: Tensor, aux_logits: Mapping[str, Tensor], targets: Tensor) -> dict[str, Tensor]:
         """What is minimised, as ``loss``, and its parts, which are logged; see `losses.classification_losses`."""

@@ -4,7 +4,7 @@ import functools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lightning.pytorch as pl
 import pytest
@@ -22,7 +22,6 @@ from torchmetrics.classification import MulticlassF1Score
 
 from inception_lightning.configurable import KEY
 from inception_lightning.data import Digits, ImageFolder
-from inception_lightning.data.base import Batch
 from inception_lightning.errors import InputError
 from inception_lightning.loading.dataset import ImageTensors
 from inception_lightning.loading.sampler import EvaluationSampler
@@ -127,26 +126,6 @@ def test_losses_are_logged_by_their_stage(trained: Trained) -> None:
         if row["train/loss"]:
             main, head = float(row["train/loss_main"]), float(row["train/loss_inception_b"])
             assert float(row["train/loss"]) == pytest.approx(main + 0.4 * head, rel=1e-5)
-
-
-def test_a_steps_numbers_pass_by_lightnings_log_once_and_are_those_of_the_last_step(tmp_path: Path) -> None:
-    class Watched(InceptionClassifier):
-        names: ClassVar[list[str]] = []
-        last: ClassVar[Tensor]
-
-        def log(self, name: str, *args: Any, **kwargs: Any) -> None:
-            self.names.append(name)
-            super().log(name, *args, **kwargs)
-
-        def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-            Watched.last = super().training_step(batch, batch_idx)
-            return self.last
-
-    running = trainer(tmp_path, max_epochs=2, limit_train_batches=3, limit_val_batches=0)
-    running.fit(Watched(tiny(), optimizer=SGD), datamodule=Digits(batch_size=4, num_workers=0))
-    of_steps = [name for name in Watched.names if name.startswith(("train/loss", "train/lr"))]
-    assert sorted(of_steps) == ["train/loss", "train/loss_inception_b", "train/loss_main", "train/lr"]
-    assert running.callback_metrics["train/loss"] == Watched.last
 
 
 def test_validation_figures_are_those_of_all_images_at_once(trained: Trained) -> None:
