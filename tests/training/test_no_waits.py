@@ -1,4 +1,4 @@
-"""Nothing in a step reads a value of the device: counted over ten steps, apart from what is on the host by design."""
+"""Nothing in a step reads a value of the device: counted over 20 steps, apart from what lives on the host by design."""
 
 import contextlib
 import functools
@@ -30,7 +30,7 @@ from inception_lightning.runs.metrics_csv import MetricsFile
 from inception_lightning.training.classifier import InceptionClassifier
 from tests.trainers import quiet_trainer
 
-FIRST, STEPS = 3, 10
+FIRST, STEPS = 3, 20
 
 READS = {f"aten::{name}" for name in ("_local_scalar_dense", "is_nonzero", "equal", "nonzero")}
 """Operators whose result the host must have before it can go on."""
