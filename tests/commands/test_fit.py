@@ -228,14 +228,6 @@ def test_the_command_line_beats_the_checkpoint_in_a_page_too(
     assert evaluated(tmp_path, "test", f"--config={tmp_path / 'page.yaml'}") == scaled
 
 
-def test_best_and_last_stand_for_the_newest_run(run: Run, tmp_path: Path) -> None:
-    place = f"--trainer.default_root_dir={run.place}"
-    newest = runs(run.place)[-1]
-    assert evaluated(tmp_path / "best", "test", "--ckpt_path=best", place) == evaluated(
-        tmp_path / "path", "test", f"--ckpt_path={newest / 'checkpoints' / 'best.ckpt'}"
-    )
-
-
 def test_training_goes_on_in_its_own_folder(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / run.folder.name
     shutil.copytree(run.folder, folder)
@@ -247,11 +239,19 @@ def test_training_goes_on_in_its_own_folder(run: Run, tmp_path: Path) -> None:
     assert read_checkpoint(last)[KEY] == held
 
 
-def test_training_starts_anew_from_the_best_checkpoint(run: Run, tmp_path: Path) -> None:
-    place = [f"--trainer.default_root_dir={tmp_path}", "--wandb.mode=disabled", "--trainer.limit_train_batches=2"]
-    said("fit", f"--ckpt_path={run.checkpoint}", *CPU, "--trainer.max_epochs=3", *place)
-    (folder,) = runs(tmp_path)
-    assert [row["epoch"] for row in validations(folder)][-1] == "3"
+def test_training_starts_anew_from_the_best_checkpoint_which_then_is_the_newest_runs(run: Run, tmp_path: Path) -> None:
+    older = shutil.copytree(run.folder, tmp_path / "runs" / run.folder.name)
+    place = f"--trainer.default_root_dir={older.parent}"
+    words = ["--trainer.max_epochs=3", "--wandb.mode=disabled", "--trainer.limit_train_batches=2"]
+    said("fit", f"--ckpt_path={run.checkpoint}", *CPU, *words, place)
+    first, newest = runs(older.parent)
+    assert first == older
+    assert [row["epoch"] for row in validations(newest)][-1] == "3"
+    of_first, of_newest = (
+        evaluated(tmp_path / name, "test", f"--ckpt_path={folder / 'checkpoints' / 'best.ckpt'}")
+        for name, folder in (("first", first), ("newest", newest))
+    )
+    assert evaluated(tmp_path / "best", "test", "--ckpt_path=best", place) == of_newest != of_first
 
 
 def test_photos_are_named_in_one_csv(run: Run, tmp_path: Path) -> None:
