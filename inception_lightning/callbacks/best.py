@@ -1,5 +1,6 @@
 """The best checkpoints: as many as are asked for, of which the best is also called ``best.ckpt``."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,17 @@ class BestCheckpoint(ModelCheckpoint):
         link.unlink(missing_ok=True)
         os.link(best, link)
         os.replace(link, name)
+
+
+def standing(value: float | None, mode: str) -> float:
+    """How well a score stands beside others, the more the better; one that is no number or unknown stands last.
+
+    Of equals the first is the best, as `ModelCheckpoint` has it.
+
+    Args:
+        value: The score.
+        mode: Whether the best is the ``max`` or the ``min``.
+    """
+    if value is None or math.isnan(value):
+        return -math.inf
+    return -value if mode == "min" else value

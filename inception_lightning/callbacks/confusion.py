@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from inception_lightning.callbacks.best import standing
 from inception_lightning.errors import spared
 from inception_lightning.evaluation.confusion import confusion_chart, draw_confusion, write_counts
 from inception_lightning.runs.wandb import boards, offer
@@ -34,7 +35,7 @@ class Confusion(Callback):
         """
         self.folder = folder
         self.monitor = monitor
-        self.sign = -1 if mode == "min" else 1
+        self.mode = mode
         self.running: MulticlassConfusionMatrix | None = None
         self.counts: Tensor | None = None  # (true, predicted), of the best validation
         self.best = -math.inf
@@ -85,10 +86,9 @@ class Confusion(Callback):
             return
         counts = self.running.compute().cpu()  # every process takes part
         chosen = trainer.callback_metrics.get(self.monitor)
-        value = math.nan if chosen is None else self.sign * float(chosen)
-        if counts.any() and (chosen is None or self.counts is None or value > self.best):  # the first of equals
-            self.counts, self.epoch = counts, trainer.current_epoch + 1
-            self.best = -math.inf if math.isnan(value) else value
+        value = standing(None if chosen is None else float(chosen), self.mode)
+        if counts.any() and (chosen is None or self.counts is None or value > self.best):
+            self.counts, self.epoch, self.best = counts, trainer.current_epoch + 1, value
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the matrix on the main process."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from inception_lightning.callbacks.best import standing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -113,8 +115,7 @@ def _plot(axis: "Axes", logged: Mapping[str, Points], names: Sequence[str], *, p
 def _mark_best(axis: "Axes", points: Points, monitor: str, mode: str, curves: Styles) -> None:
     if not points:
         return
-    best = min if mode == "min" else max
-    epoch, value = best(points, key=lambda point: point[1])  # the first of equals, as the checkpoint's
+    epoch, value = max(points, key=lambda point: standing(point[1], mode))  # the first of equals, as the checkpoint's
     percent = monitor in curves and "/loss" not in monitor
     shown = 100 * value if percent else value
     color = curves.get(monitor, ("", {"color": GREY}))[1]["color"]

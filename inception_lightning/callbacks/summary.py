@@ -1,6 +1,5 @@
 """What a person wants to know when training ends."""
 
-import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from inception_lightning.callbacks.best import standing
 from inception_lightning.callbacks.speed import Speed, peak_memory
 from inception_lightning.errors import spared, visible
 from inception_lightning.training.classifier import InceptionClassifier
@@ -134,13 +134,10 @@ class RunSummary(Callback):
 
     def _best(self) -> Score:
         """The first of equals, as the checkpoint's."""
-        sign = -1 if self.mode == "min" else 1
-
-        def value(score: Score) -> float:
-            known = score.top1 if score.chosen is None else score.chosen
-            return -math.inf if known is None else sign * known
-
-        return max(self.scores, key=value)
+        return max(
+            self.scores,
+            key=lambda score: standing(score.top1 if score.chosen is None else score.chosen, self.mode),
+        )
 
     def _speed(self) -> str:
         images_per_second, step, wait = self.speed.run.per_step().values()

@@ -1,6 +1,7 @@
 """What is kept is what was asked for, and the best of it is best.ckpt, wherever the run lies."""
 
 import csv
+import math
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from inception_lightning.__main__ import main
-from inception_lightning.callbacks.best import BestCheckpoint
+from inception_lightning.callbacks.best import BestCheckpoint, standing
 from tests.processes import SMALL, the_run
 
 ASKED = ["--checkpoint.save_top_k=2", "--checkpoint.monitor=val/loss", "--checkpoint.mode=min"]
@@ -61,3 +62,17 @@ def test_scores_move_with_the_folder(tmp_path: Path) -> None:
     assert [Path(path) for path in after.best_k_models] == [tmp_path / "new" / f"{name}.ckpt" for name in "ab"]
     assert Path(after.best_model_path) == tmp_path / "new" / "a.ckpt"
     assert Path(after.kth_best_model_path) == tmp_path / "new" / "b.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("mode", "scores", "best"),
+    [
+        ("max", [0.5, 0.7, 0.7, 0.6], 1),
+        ("min", [0.5, 0.3, 0.3, 0.6], 1),
+        ("max", [math.nan, -1.0, math.nan], 1),
+        ("min", [math.nan, 2.0, math.nan], 1),
+        ("min", [None, math.nan], 0),
+    ],
+)
+def test_the_first_of_the_best_scores_stands_highest(mode: str, scores: list[float | None], best: int) -> None:
+    assert max(range(len(scores)), key=lambda place: standing(scores[place], mode)) == best
