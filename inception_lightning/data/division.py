@@ -72,7 +72,7 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     Raises:
         SplitInputError: A class is too small to be split, or the fraction leaves a class out on one side.
     """
-    counts = np.bincount(np.unique(labels.numpy(), return_inverse=True)[1])
+    counts = np.unique(labels.numpy(), return_counts=True)[1]
     refusal = f"cannot hold out val_fraction {fraction} of {len(labels)} images"
     alone = np.count_nonzero(counts == 1)
     if alone:
@@ -83,7 +83,7 @@ def split_by_fraction(labels: Tensor, fraction: float, seed: int) -> tuple[Tenso
     if not 0 < fraction < 1:
         raise SplitInputError(f"{refusal}: it is a share between 0 and 1")
     held_out = math.ceil(fraction * len(labels))
-    if min(held_out, len(labels) - held_out) < len(counts):
+    if min(held_out, len(labels) - held_out) < max(1, len(counts)):
         raise SplitInputError(
             f"{refusal}: {len(labels) - held_out} would be for training and {held_out} for validation, and either "
             f"needs one of each of {len(counts)} classes; say another share, or add images"

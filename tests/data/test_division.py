@@ -80,6 +80,11 @@ def test_a_split_has_the_images_of_scikit_learns(seed: int) -> None:
         assert [side.tolist() for side in found] == [sorted(side) for side in expected]
 
 
+def test_no_images_are_refused() -> None:
+    with pytest.raises(SplitInputError, match=r"cannot hold out val_fraction 0\.2 of 0 images"):
+        split_by_fraction(torch.zeros(0, dtype=torch.long), 0.2, seed=0)
+
+
 def test_a_class_of_one_image_is_refused() -> None:
     with pytest.raises(InputError, match="of 11 images: 1 of 2 classes have a single image"):
         split_by_fraction(torch.tensor([0] * 10 + [1]), 0.2, seed=0)
