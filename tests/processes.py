@@ -39,7 +39,7 @@ SMALL = [
 ]
 """24 steps in three epochs, with dropout, a schedule and an auxiliary head, on real digits."""
 UNVALIDATED = ["--trainer.limit_val_batches=0", "--checkpoint.monitor=train/loss", "--checkpoint.mode=min"]
-"""For runs that are only to be there: without validation nothing is drawn at the end."""
+"""For runs that are only to be there: nothing is validated, and no confusion matrix drawn."""
 AVERAGED = "--ema_decay=0.99"
 FAULT = ["--trust-config", "--trainer.callbacks+=tests.faults.Fault"]
 NO_FAULT = ["--trust-config", "--trainer.callbacks=[]"]
